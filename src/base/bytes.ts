@@ -1,0 +1,72 @@
+const encoder = new TextEncoder()
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** UTF-8 bytes of a string. A lone surrogate is a TypeError: it has no UTF-8 form and would be lost. */
+export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
+  if (!text.isWellFormed()) throw new TypeError('the string holds a lone surrogate, which UTF-8 can not express')
+  return encoder.encode(text)
+}
+
+/** The string of UTF-8 bytes; throws a TypeError on invalid UTF-8. A byte order mark is kept. */
+export function utf8Decode(bytes: Uint8Array): string {
+  return strictDecoder.decode(bytes)
+}
+
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+export function toHex(bytes: Uint8Array): string {
+  let out = ''
+  for (const byte of bytes) out += byte.toString(16).padStart(2, '0')
+  return out
+}
+
+/** Bytes of a hexadecimal string of even length; throws a TypeError on anything else. */
+export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
+  if (!/^(?:[0-9a-fA-F]{2})*$/.test(hex)) throw new TypeError('not a hexadecimal string of even length')
+  const out = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16)
+  return out
+}
+
+/** Standard base64 with padding, as in RFC 4648 section 4. */
+export function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let i = 0; i < bytes.length; i += 0x8000) binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
+  return btoa(binary)
+}
+
+/** Reads standard and URL-safe base64 (RFC 4648 sections 4 and 5); throws a TypeError on anything else. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const standard = text.replaceAll('-', '+').replaceAll('_', '/')
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(standard)) throw new TypeError('not base64')
+  let binary: string
+  try {
+    binary = atob(standard)
+  } catch (cause) {
+    throw new TypeError('not base64', { cause })
+  }
+  const out = new Uint8Array(binary.length)
+  for (let i = 0; i < binary.length; i++) out[i] = binary.charCodeAt(i)
+  return out
+}
+
+/** URL-safe base64 with padding, as in RFC 4648 section 5. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_')
+}

@@ -1,0 +1,144 @@
+/**
+ * The one interface of every object store. A store knows keys and bytes, never databases.
+ * Retry, bounded concurrency, faults and the like are wrappers of it.
+ *
+ * Keys are exact: any non-empty, well-formed string of at most 1024 UTF-8 bytes names an object of its own
+ * (`a//b`, `..`, `%41`, `q?x#y`, `/lead`). A store that can't hold a key refuses it with an
+ * `UnsupportedKeyError`; it never maps two keys to one object.
+ */
+export interface ObjectStore {
+  /** What to call the store in messages: a URL without credentials, a folder, or `memory`. */
+  readonly name: string
+  /** False where every write is refused, as over a public URL. */
+  readonly writable: boolean
+
+  /**
+   * Reads an object, or one range of it. `missing` means only that no such object exists: a missing
+   * bucket, a refusal or a network failure throws.
+   */
+  get(key: string, options?: GetOptions): Promise<GetResult>
+
+  /** Like `get` without the bytes. */
+  head(key: string, options?: HeadOptions): Promise<HeadResult>
+
+  /**
+   * Writes a whole object, atomically: a reader sees the old one or the new one.
+   * @throws PreconditionFailedError when a condition doesn't hold (nothing was written)
+   */
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<PutResult>
+
+  /**
+   * Deletes objects; one that doesn't exist counts as deleted. More than one request where there are
+   * many. What could not be deleted is in `failures`; only a failure of the whole call throws.
+   */
+  delete(targets: readonly DeleteTarget[], options?: CallOptions): Promise<DeleteResult>
+
+  /** Objects whose key starts with `prefix`, in UTF-8 byte order of their keys, latest versions only. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+
+  /**
+   * All versions and delete markers under `prefix`, by key, the newest of a key first. A store
+   * without versions gives each object once, as the latest.
+   * @throws UnsupportedOperationError where the server can't list versions
+   */
+  listVersions(prefix: string, options?: CallOptions): AsyncIterable<ListedVersion>
+
+  /**
+   * Copies an object with its user metadata inside the store (server-side on S3).
+   * `missing` when the source doesn't exist.
+   */
+  copy(sourceKey: string, targetKey: string, options?: CopyOptions): Promise<CopyResult>
+
+  /** Lets go of connections. May be called twice. Calls under way are aborted. */
+  close(): Promise<void>
+}
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined
+}
+
+export interface ByteRange {
+  /** First byte, from 0. */
+  offset: number
+  /** How many bytes are wanted, at least 1. Less may come when the object ends earlier. */
+  length: number
+}
+
+export interface HeadOptions extends CallOptions {
+  /** Answer `not-modified` when the object still has this ETag. */
+  ifNoneMatch?: string | undefined
+}
+
+export interface GetOptions extends HeadOptions {
+  range?: ByteRange | undefined
+  /** The most bytes to accept; more throws `ResponseTooLargeError` before they are read. Default: no limit. */
+  maxBytes?: number | undefined
+}
+
+export interface ObjectInfo {
+  /** Bytes of the whole object. */
+  size: number
+  /** As the store gave it, without quotes and without a weak mark. Empty when the store gave none. */
+  etag: string
+  /** ms since the Unix epoch; undefined when the store gave none. */
+  lastModified: number | undefined
+  /** User metadata, names in lower case, with `_` even where a server answers `-`. */
+  metadata: Readonly<Record<string, string>>
+  /** Undefined in a store or bucket without versions. */
+  versionId: string | undefined
+}
+
+export type GetResult =
+  | { status: 'ok'; info: ObjectInfo; bytes: Uint8Array; /** Where `bytes` start in the object: `range.offset`, or 0 when the whole object came. */ offset: number }
+  | { status: 'missing' }
+  | { status: 'not-modified' }
+  /** The range starts at or after the end of the object (416). */
+  | { status: 'range-not-satisfiable' }
+
+export type HeadResult = { status: 'ok'; info: ObjectInfo } | { status: 'missing' } | { status: 'not-modified' }
+
+export interface PutOptions extends CallOptions {
+  /** User metadata: names of `[a-z0-9_-]+`, values of printable ASCII, 2 KiB in all. */
+  metadata?: Readonly<Record<string, string>> | undefined
+  contentType?: string | undefined
+  /** Write only if no such object exists. */
+  ifNoneMatch?: '*' | undefined
+  /** Write only if the object exists with this ETag. */
+  ifMatch?: string | undefined
+}
+
+export interface PutResult {
+  etag: string
+  versionId: string | undefined
+}
+
+export interface DeleteTarget {
+  key: string
+  /** Removes this version for good; without it, the latest (a delete marker in a versioned bucket). */
+  versionId?: string | undefined
+}
+
+export interface DeleteResult {
+  failures: readonly { target: DeleteTarget; error: Error }[]
+}
+
+export interface ListedObject {
+  key: string
+  size: number
+  etag: string
+  /** ms since the Unix epoch. May be granular to a second. */
+  lastModified: number | undefined
+}
+
+export interface ListedVersion extends ListedObject {
+  versionId: string | undefined
+  isLatest: boolean
+  isDeleteMarker: boolean
+}
+
+export interface CopyOptions extends CallOptions {
+  /** Copies only if the source still has this ETag. */
+  ifSourceMatch?: string | undefined
+}
+
+export type CopyResult = { status: 'ok'; etag: string } | { status: 'missing' }

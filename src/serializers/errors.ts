@@ -1,0 +1,34 @@
+import { EbookletError } from '../base/error.js'
+
+/** A value can't be written by this serializer without loss. Nothing was changed. */
+export class SerializationError extends EbookletError {
+  readonly code = 'SERIALIZATION'
+  /** The name of the serializer. */
+  readonly serializer: string
+  constructor(serializer: string, what: string, options?: { cause?: unknown }) {
+    super(`The serializer ${serializer} can not write this value: ${what}`, options)
+    this.serializer = serializer
+  }
+}
+
+/** The bytes are not what this serializer writes: damaged, or written by another one. */
+export class DeserializationError extends EbookletError {
+  readonly code = 'DESERIALIZATION'
+  /** The name of the serializer. */
+  readonly serializer: string
+  constructor(serializer: string, what: string, options?: { cause?: unknown }) {
+    super(`The serializer ${serializer} can not read these bytes: ${what}`, options)
+    this.serializer = serializer
+  }
+}
+
+/** This release has no such serializer, or can't run the one that the file names. */
+export class UnsupportedSerializerError extends EbookletError {
+  readonly code = 'UNSUPPORTED_SERIALIZER'
+  /** The name or the code that was asked for. */
+  readonly serializer: string
+  constructor(serializer: string, message: string) {
+    super(message)
+    this.serializer = serializer
+  }
+}

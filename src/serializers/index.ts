@@ -1,0 +1,152 @@
+import { InvalidArgumentError } from '../base/error.js'
+import { describe } from '../format/json-write.js'
+import { asPlainBytes, bytesSerializer, textSerializer } from './bytes.js'
+import { define } from './define.js'
+import { UnsupportedSerializerError } from './errors.js'
+import { integerSerializer } from './integers.js'
+import { jsonSerializer } from './json.js'
+import { msgpackSerializer } from './msgpack.js'
+import { numpySerializer } from './numpy.js'
+import type { NamedSerializer, Serializer } from './serializer.js'
+import { zstdSerializer } from './zstd.js'
+
+export { DeserializationError, SerializationError, UnsupportedSerializerError } from './errors.js'
+export { MsgpackExtension } from './msgpack-extension.js'
+export type { NumpyArray, NumpyInput } from './numpy.js'
+export type { NamedSerializer, Serializer } from './serializer.js'
+export { MAX_DECOMPRESSED_BYTES } from './zstd.js'
+
+/** The codes of the header's serializer fields, by name. `None` and `bytes` are both raw bytes. */
+const codes = {
+  None: 1,
+  str: 2,
+  pickle: 3,
+  json: 4,
+  orjson: 5,
+  uint1: 6,
+  int1: 7,
+  uint2: 8,
+  int2: 9,
+  uint4: 10,
+  int4: 11,
+  uint5: 12,
+  int5: 13,
+  uint8: 14,
+  int8: 15,
+  pickle_zstd: 16,
+  orjson_zstd: 17,
+  numpy_int1: 18,
+  numpy_int2: 19,
+  numpy_int4: 20,
+  numpy_int8: 21,
+  numpy_int2_zstd: 22,
+  numpy_int4_zstd: 23,
+  numpy_int8_zstd: 24,
+  pd_zstd: 25,
+  gpd_zstd: 26,
+  zstd: 27,
+  wkb: 28,
+  wkb_zstd: 29,
+  msgpack: 30,
+  msgpack_zstd: 31,
+  bytes: 32,
+} as const
+
+/** The name of a serializer, as in Python. */
+export type SerializerName = keyof typeof codes
+
+/** Every name that a file can record. */
+export const serializerNames = Object.keys(codes) as readonly SerializerName[]
+
+const orjson = jsonSerializer('orjson')
+
+/* Absent here: those that this release can't run. */
+const supported: Partial<Record<SerializerName, Serializer<unknown>>> = {
+  None: bytesSerializer,
+  bytes: bytesSerializer,
+  str: textSerializer,
+  json: jsonSerializer('python'),
+  orjson,
+  uint1: integerSerializer(1, false),
+  int1: integerSerializer(1, true),
+  uint2: integerSerializer(2, false),
+  int2: integerSerializer(2, true),
+  uint4: integerSerializer(4, false),
+  int4: integerSerializer(4, true),
+  uint5: integerSerializer(5, false),
+  int5: integerSerializer(5, true),
+  uint8: integerSerializer(8, false),
+  int8: integerSerializer(8, true),
+  numpy_int1: numpySerializer(1),
+  numpy_int2: numpySerializer(2),
+  numpy_int4: numpySerializer(4),
+  numpy_int8: numpySerializer(8),
+  numpy_int2_zstd: zstdSerializer(numpySerializer(2)),
+  numpy_int4_zstd: zstdSerializer(numpySerializer(4)),
+  numpy_int8_zstd: zstdSerializer(numpySerializer(8)),
+  zstd: zstdSerializer(bytesSerializer),
+  orjson_zstd: zstdSerializer(orjson),
+  msgpack: msgpackSerializer,
+  msgpack_zstd: zstdSerializer(msgpackSerializer),
+}
+
+const byName = new Map<string, NamedSerializer<unknown>>()
+const byCode = new Map<number, NamedSerializer<unknown>>()
+for (const name of serializerNames) {
+  const serializer = build(name)
+  byName.set(name, serializer)
+  byCode.set(serializer.code, serializer)
+}
+
+function build(name: SerializerName): NamedSerializer<unknown> {
+  const inner = supported[name]
+  if (inner !== undefined) return define(name, codes[name], inner)
+  return failing(name, codes[name], `This release can not run the serializer ${name}. The file opens all the same: read and write its raw bytes with getBytes and setBytes, or give a serializer of your own that handles them.`)
+}
+
+function failing(name: string, code: number, message: string): NamedSerializer<unknown> {
+  const fail = (): never => {
+    throw new UnsupportedSerializerError(name, message)
+  }
+  return { name, code, encode: fail, decode: fail }
+}
+
+const unrecorded = failing('custom', 0, 'The file was made with a serializer of the caller\'s own, which files do not record. Give the same { encode, decode } when opening it, or use the raw bytes (getBytes, setBytes).')
+
+/**
+ * The serializer of a name, or a caller's own one made fit (its failures become typed errors).
+ *
+ * @throws UnsupportedSerializerError for a name that doesn't exist. A name that exists but isn't supported yet
+ *   gives a serializer whose `encode` and `decode` throw it.
+ * @throws InvalidArgumentError for what is neither a name nor has the functions `encode` and `decode`
+ */
+export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): NamedSerializer<T> {
+  if (typeof spec === 'string') {
+    const found = byName.get(spec)
+    if (found === undefined) throw new UnsupportedSerializerError(String(spec), `There is no serializer of the name ${JSON.stringify(spec)}. Names: ${serializerNames.join(', ')}.`)
+    return found as NamedSerializer<T>
+  }
+  if (typeof spec !== 'object' || spec === null || typeof spec.encode !== 'function' || typeof spec.decode !== 'function') {
+    throw new InvalidArgumentError(`A serializer is one of the names ${serializerNames.join(', ')}, or an object with the functions encode and decode; this is ${describe(spec)}.`)
+  }
+  if (isRegistered(spec)) return spec
+  return define('custom', 0, { encode: value => asPlainBytes(spec.encode(value)), decode: bytes => spec.decode(bytes) })
+}
+
+function isRegistered<T>(spec: Serializer<T>): spec is NamedSerializer<T> {
+  const { code } = spec as Partial<NamedSerializer<T>>
+  return code !== undefined && (byCode.get(code) as unknown) === spec
+}
+
+/**
+ * The serializer of a code in a file header. 0 (a custom one, not recorded) and codes that this release
+ * can't run give a serializer whose `encode` and `decode` throw UnsupportedSerializerError.
+ *
+ * @throws UnsupportedSerializerError for a code that doesn't exist
+ */
+export function serializerByCode(code: number): NamedSerializer<unknown> {
+  if (code === 0) return unrecorded
+  const found = byCode.get(code)
+  if (found !== undefined) return found
+  throw new UnsupportedSerializerError(String(code), `The file names a serializer of code ${code}; this release knows 1 to ${codes.bytes}. The file is damaged, or was written by a newer release: upgrade, or give a serializer of your own.`)
+}

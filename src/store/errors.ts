@@ -52,12 +52,27 @@ export class StoreRequestError extends StoreError {
   readonly status: number | undefined
   /** The store's own error code, as `InternalError` or `SlowDown`. */
   readonly reason: string | undefined
+  /** ms that the store asks to wait before the next try (`Retry-After`), where it does. */
+  readonly retryAfter: number | undefined
   constructor(
     message: string,
-    facts: { store: string; key?: string | undefined; status?: number | undefined; reason?: string | undefined; cause?: unknown },
+    facts: {
+      store: string
+      key?: string | undefined
+      status?: number | undefined
+      reason?: string | undefined
+      retryAfter?: number | undefined
+      cause?: unknown
+    },
   ) {
     super(message, facts)
     this.status = facts.status
     this.reason = facts.reason
+    this.retryAfter = facts.retryAfter
   }
+}
+
+/** An answer ended before its announced length, or was not the part of the object that was asked for. Worth another try. */
+export class IncompleteResponseError extends StoreError {
+  readonly code = 'INCOMPLETE_RESPONSE'
 }

@@ -34,14 +34,14 @@ export interface ObjectStore {
   delete(targets: readonly DeleteTarget[], options?: CallOptions): Promise<DeleteResult>
 
   /** Objects whose key starts with `prefix`, in UTF-8 byte order of their keys, latest versions only. */
-  list(prefix: string, options?: CallOptions): AsyncIterable<ListedObject>
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
 
   /**
    * All versions and delete markers under `prefix`, by key, the newest of a key first. A store
    * without versions gives each object once, as the latest.
    * @throws UnsupportedOperationError where the server can't list versions
    */
-  listVersions(prefix: string, options?: CallOptions): AsyncIterable<ListedVersion>
+  listVersions(prefix: string, options?: ListOptions): AsyncIterable<ListedVersion>
 
   /**
    * Copies an object with its user metadata inside the store (server-side on S3).
@@ -55,6 +55,11 @@ export interface ObjectStore {
 
 export interface CallOptions {
   signal?: AbortSignal | undefined
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only keys after this one, in UTF-8 byte order: where an interrupted listing goes on. */
+  startAfter?: string | undefined
 }
 
 export interface ByteRange {
@@ -82,7 +87,10 @@ export interface ObjectInfo {
   etag: string
   /** ms since the Unix epoch; undefined when the store gave none. */
   lastModified: number | undefined
-  /** User metadata, names in lower case, with `_` even where a server answers `-`. */
+  /**
+   * User metadata, names in lower case. Every `-` of a name comes back as `_`: some servers answer
+   * `init-bytes` for `init_bytes`, and what was meant can't be told apart afterwards.
+   */
   metadata: Readonly<Record<string, string>>
   /** Undefined in a store or bucket without versions. */
   versionId: string | undefined
@@ -98,7 +106,10 @@ export type GetResult =
 export type HeadResult = { status: 'ok'; info: ObjectInfo } | { status: 'missing' } | { status: 'not-modified' }
 
 export interface PutOptions extends CallOptions {
-  /** User metadata: names of `[a-z0-9_-]+`, values of printable ASCII, 2 KiB in all. */
+  /**
+   * User metadata: names of `[a-z0-9_-]+` that don't differ only by `-` and `_`, values of printable ASCII
+   * without spaces at either end, 2 KiB in all.
+   */
   metadata?: Readonly<Record<string, string>> | undefined
   contentType?: string | undefined
   /** Write only if no such object exists. */

@@ -1,0 +1,19 @@
+import { EbookletError, UnsupportedVersionError } from '../base/error.js'
+
+/** The remote is of format 1, written by ebooklet 0.9 or older, which this release can't read yet. */
+export class Format1Error extends UnsupportedVersionError {
+  constructor(what: string) {
+    super(`${what} is of remote format 1 (ebooklet 0.9 or older), which this release can not read yet. Push it anew with flag n from ebooklet 0.10 or newer, or from this release.`, 1)
+  }
+}
+
+/** A group object would exceed 4 GiB. Nothing was built. */
+export class GroupTooLargeError extends EbookletError {
+  readonly code = 'GROUP_TOO_LARGE'
+  /** How many bytes the group object would have. */
+  readonly bytes: number
+  constructor(bytes: number) {
+    super(`A group of ${bytes} bytes is too large: a group object holds 4,294,967,295 at most. Use more groups: open the database with flag n and a larger numGroups, or store large values one object each (no numGroups).`)
+    this.bytes = bytes
+  }
+}

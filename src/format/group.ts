@@ -1,0 +1,159 @@
+import { equalBytes, utf8Decode, utf8Encode } from '../base/bytes.js'
+import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { GroupTooLargeError } from './errors.js'
+import { readTimestamp, writeTimestamp } from './timestamp.js'
+
+/*
+ * One group object. The counts and lengths are big-endian, the timestamp is little-endian.
+ *
+ *   0  4  how many entries
+ *   then each entry:
+ *      2  bytes of the key
+ *      …  the key, UTF-8
+ *      7  timestamp of the value, µs, LE
+ *      4  bytes of the value
+ *      …  the value
+ *
+ * Everything that names a value stands right before it, so that a reader of a byte range can check what
+ * it got. Bytes after the last entry are ignored; of two entries of one key the later one counts.
+ */
+const countBytes = 4
+const keyLengthBytes = 2
+const timestampBytes = 7
+const valueLengthBytes = 4
+const fixedBytes = keyLengthBytes + timestampBytes + valueLengthBytes
+
+/** The most bytes of a group object: offsets in the index have 32 bits. */
+export const MAX_GROUP_BYTES = 2 ** 32 - 1
+/** The most bytes of a key. */
+export const MAX_KEY_BYTES = 2 ** 16 - 1
+
+export interface GroupEntry {
+  key: string
+  /** µs since the Unix epoch. */
+  timestamp: number
+  value: Uint8Array
+}
+
+export interface EncodedGroup {
+  bytes: Uint8Array<ArrayBuffer>
+  /** Where the value of each entry starts in `bytes`, in the order of the entries. */
+  offsets: number[]
+}
+
+/**
+ * Packs entries into a group object, in the order given.
+ *
+ * @throws GroupTooLargeError before anything is built, when it would exceed 2^32 - 1 bytes
+ * @throws InvalidArgumentError for a key over 65,535 bytes, or a timestamp out of range
+ */
+export function encodeGroup(entries: Iterable<GroupEntry>): EncodedGroup {
+  const list: { keyBytes: Uint8Array; entry: GroupEntry }[] = []
+  let size = countBytes
+  for (const entry of entries) {
+    const keyBytes = encodeKey(entry.key)
+    size += fixedBytes + keyBytes.length + entry.value.length
+    list.push({ keyBytes, entry })
+  }
+  if (size > MAX_GROUP_BYTES) throw new GroupTooLargeError(size)
+  const bytes = new Uint8Array(size)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, list.length)
+  let at = countBytes
+  const offsets = list.map(({ keyBytes, entry }) => {
+    at = writeEntryHeader(bytes, view, at, keyBytes, entry)
+    bytes.set(entry.value, at)
+    const offset = at
+    at += entry.value.length
+    return offset
+  })
+  return { bytes, offsets }
+}
+
+function encodeKey(key: string): Uint8Array {
+  const bytes = utf8Encode(key)
+  if (bytes.length > MAX_KEY_BYTES) throw new InvalidArgumentError(`A key of ${bytes.length} bytes is too long; ${MAX_KEY_BYTES} are possible.`)
+  return bytes
+}
+
+function writeEntryHeader(bytes: Uint8Array, view: DataView, start: number, keyBytes: Uint8Array, entry: GroupEntry): number {
+  let at = start
+  view.setUint16(at, keyBytes.length)
+  at += keyLengthBytes
+  bytes.set(keyBytes, at)
+  at += keyBytes.length
+  writeTimestamp(view, at, entry.timestamp)
+  at += timestampBytes
+  view.setUint32(at, entry.value.length)
+  return at + valueLengthBytes
+}
+
+export interface DecodedGroupEntry extends GroupEntry {
+  /** Where the value starts in the group object. */
+  offset: number
+}
+
+/**
+ * The entries of a whole group object, in its order. Values are views of `bytes`, not copies. Entries
+ * come as they are reached, so the error for a damaged one comes after those before it.
+ *
+ * @throws FormatError when the object is cut short, or a length or a key is wrong
+ */
+export function* decodeGroup(bytes: Uint8Array): Generator<DecodedGroupEntry, void, undefined> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (bytes.length < countBytes) throw new FormatError(`A group object of ${bytes.length} bytes is cut short.`)
+  const count = view.getUint32(0)
+  if (count * fixedBytes > bytes.length - countBytes) throw new FormatError(`A group object of ${bytes.length} bytes can not hold the ${count} entries that it states.`)
+  let at = countBytes
+  for (let i = 0; i < count; i++) {
+    const entry = readEntry(bytes, view, at)
+    if (entry === undefined) throw new FormatError(`Entry ${i} of ${count} in a group object of ${bytes.length} bytes is cut short or damaged, at byte ${at}.`)
+    yield entry
+    at = entry.offset + entry.value.length
+  }
+}
+
+function readEntry(bytes: Uint8Array, view: DataView, start: number): DecodedGroupEntry | undefined {
+  if (start + fixedBytes > bytes.length) return undefined
+  const keyStart = start + keyLengthBytes
+  const keyEnd = keyStart + view.getUint16(start)
+  const offset = keyEnd + timestampBytes + valueLengthBytes
+  if (offset > bytes.length) return undefined
+  const end = offset + view.getUint32(keyEnd + timestampBytes)
+  if (end > bytes.length) return undefined
+  const key = decodeKey(bytes.subarray(keyStart, keyEnd))
+  if (key === undefined) return undefined
+  return { key, timestamp: readTimestamp(view, keyEnd), value: bytes.subarray(offset, end), offset }
+}
+
+function decodeKey(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8Decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** How many bytes stand between the start of an entry and its value. A ranged read of a value starts that much earlier. */
+export function entryHeaderBytes(key: string): number {
+  return fixedBytes + utf8Encode(key).length
+}
+
+/**
+ * Checks and takes one entry out of a piece of a group object, as a ranged read gives it.
+ *
+ * @param piece bytes of the group object
+ * @param at where in `piece` the entry should start: the offset of its value less `entryHeaderBytes(key)`
+ * @returns the entry (its value a view of `piece`), or undefined when another key or length stands there,
+ *   or the piece ends too early: then read the whole object
+ */
+export function takeEntry(piece: Uint8Array, at: number, key: string, length: number): { timestamp: number; value: Uint8Array } | undefined {
+  const keyBytes = utf8Encode(key)
+  const start = at + fixedBytes + keyBytes.length
+  if (at < 0 || start + length > piece.length) return undefined
+  const view = new DataView(piece.buffer, piece.byteOffset, piece.length)
+  const keyEnd = at + keyLengthBytes + keyBytes.length
+  if (view.getUint16(at) !== keyBytes.length || view.getUint32(keyEnd + timestampBytes) !== length) return undefined
+  if (!equalBytes(piece.subarray(at + keyLengthBytes, keyEnd), keyBytes)) return undefined
+  return { timestamp: readTimestamp(view, keyEnd), value: piece.subarray(start, start + length) }
+}

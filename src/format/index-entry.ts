@@ -1,0 +1,42 @@
+import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { readTimestamp, writeTimestamp } from './timestamp.js'
+
+/*
+ * The value of a key in the remote index, 15 bytes, integers LE:
+ *
+ *   0   7  timestamp of the value, µs
+ *   7   4  offset of the value bytes in the live generation of its group   (per-key mode: 0)
+ *   11  4  how many bytes the value has                                     (per-key mode: 0)
+ */
+export const INDEX_ENTRY_BYTES = 15
+
+export interface IndexEntry {
+  /** µs since the Unix epoch. */
+  timestamp: number
+  /** Where the value bytes start in the group object; 0 in per-key mode. */
+  offset: number
+  /** Bytes of the value; 0 in per-key mode, and for an empty value. */
+  length: number
+}
+
+/** @throws InvalidArgumentError for a field that doesn't fit */
+export function encodeIndexEntry(entry: IndexEntry): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(INDEX_ENTRY_BYTES)
+  const view = new DataView(out.buffer)
+  writeTimestamp(view, 0, entry.timestamp)
+  writeUint32(view, 7, entry.offset)
+  writeUint32(view, 11, entry.length)
+  return out
+}
+
+/** @throws FormatError unless these are 15 bytes */
+export function decodeIndexEntry(bytes: Uint8Array): IndexEntry {
+  if (bytes.length !== INDEX_ENTRY_BYTES) throw new FormatError(`An index entry has ${INDEX_ENTRY_BYTES} bytes; this one has ${bytes.length}.`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return { timestamp: readTimestamp(view, 0), offset: view.getUint32(7, true), length: view.getUint32(11, true) }
+}
+
+function writeUint32(view: DataView, at: number, value: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new InvalidArgumentError(`An index entry holds offsets and lengths of 32 bits; this is ${String(value)}.`)
+  view.setUint32(at, value, true)
+}

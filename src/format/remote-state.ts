@@ -1,0 +1,56 @@
+import { fromBase64, toBase64, utf8Encode } from '../base/bytes.js'
+import { FormatError } from '../base/error.js'
+import { readSlot } from './journal.js'
+import { manifestFromJson, manifestToJson, type Manifest } from './manifest.js'
+import { checkTimestamp, timestampFromJson } from './timestamp.js'
+
+/**
+ * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
+ * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, which the original
+ * ignores and drops when it rewrites the slot.
+ */
+export interface RemoteState {
+  /** The timestamp of the db object, µs; null when there was no remote yet. */
+  timestamp: number | null
+  manifest: Manifest
+  /** The raw metadata section; null when there was none. */
+  metaSection: Uint8Array | null
+  /** The ETag of the db object, where it is known. */
+  etag?: string | undefined
+}
+
+const remoteStateVersion = 1
+
+export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
+  if (state.timestamp !== null) checkTimestamp(state.timestamp)
+  const meta = state.metaSection === null ? 'null' : `"${toBase64(state.metaSection)}"`
+  const etag = state.etag === undefined ? '' : `,"etag":${JSON.stringify(state.etag)}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}}`)
+}
+
+/**
+ * Unknown fields are ignored.
+ * @throws UnsupportedVersionError for a newer version
+ * @throws FormatError
+ */
+export function decodeRemoteState(bytes: Uint8Array): RemoteState {
+  const fields = readSlot(bytes, 'remote state', remoteStateVersion)
+  const timestamp: unknown = fields.get('remote_ts') ?? null
+  const etag: unknown = fields.get('etag')
+  return {
+    timestamp: timestamp === null ? null : timestampFromJson(timestamp, 'The remote state of the local file'),
+    manifest: manifestFromJson(fields.get('manifest') ?? {}, 'The manifest in the remote state of the local file'),
+    metaSection: readMetaSection(fields.get('meta_section') ?? null),
+    ...(typeof etag === 'string' && etag !== '' ? { etag } : {}),
+  }
+}
+
+function readMetaSection(value: unknown): Uint8Array | null {
+  if (value === null) return null
+  try {
+    if (typeof value === 'string') return fromBase64(value)
+  } catch (cause) {
+    throw new FormatError('The meta_section in the remote state of the local file is not base64.', { cause })
+  }
+  throw new FormatError('The meta_section in the remote state of the local file is not base64.')
+}

@@ -1,0 +1,48 @@
+import { FormatError, InvalidArgumentError } from '../base/error.js'
+
+/*
+ * Timestamps are µs since the Unix epoch, UTC, 7 bytes LE in every binary record: 0 to 2^56 - 1.
+ * Above 2^53 (the year 2255) a number can't hold each of them; those are rounded down, which keeps
+ * "newer than" true and still fits 7 bytes.
+ */
+
+/** The largest timestamp that both a number and 7 bytes hold. */
+export const MAX_TIMESTAMP = 2 ** 56 - 8
+
+export function readTimestamp(view: DataView, at: number): number {
+  const low = view.getUint32(at, true)
+  const high = view.getUint16(at + 4, true) | (view.getUint8(at + 6) << 16)
+  return roundDown(high, low)
+}
+
+/** @throws InvalidArgumentError unless it is a whole number from 0 to 2^56 - 8 */
+export function writeTimestamp(view: DataView, at: number, timestamp: number): void {
+  checkTimestamp(timestamp)
+  view.setUint32(at, timestamp % 2 ** 32, true)
+  const high = Math.floor(timestamp / 2 ** 32)
+  view.setUint16(at + 4, high & 0xffff, true)
+  view.setUint8(at + 6, high >>> 16)
+}
+
+/** @throws InvalidArgumentError unless it is a whole number from 0 to 2^56 - 8 */
+export function checkTimestamp(timestamp: number): void {
+  if (Number.isInteger(timestamp) && timestamp >= 0 && timestamp <= MAX_TIMESTAMP) return
+  throw new InvalidArgumentError(`A timestamp is a whole number of microseconds since 1970, from 0 to 2^56; this is ${String(timestamp)}.`)
+}
+
+/** A timestamp found in JSON; `where` names the place for the message. */
+export function timestampFromJson(value: unknown, where: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  if (typeof value === 'bigint' && value >= 0n && value < 2n ** 56n) return roundDown(Number(value >> 32n), Number(value & 0xffffffffn))
+  throw new FormatError(`${where} holds no timestamp in microseconds.`)
+}
+
+/** A timestamp in decimal digits; `where` names the place for the message. */
+export function timestampFromText(text: string | undefined, where: string): number {
+  if (text !== undefined && /^\d{1,17}$/.test(text)) return timestampFromJson(BigInt(text), where)
+  throw new FormatError(`${where} holds no timestamp in microseconds.`)
+}
+
+function roundDown(high: number, low: number): number {
+  return high * 2 ** 32 + (high >= 2 ** 21 ? low - (low % 8) : low)
+}

@@ -61,7 +61,8 @@ class Peer:
             "valueLength": "value_len",
             "lockTimeout": "timeout",
         }
-        arguments = {known[name]: value for name, value in options.items() if name != "initBytes"}
+        # "None" is a serializer's name for us, where the original has the value.
+        arguments = {known[name]: None if value == "None" else value for name, value in options.items() if name != "initBytes"}
         if "initBytes" in options:
             arguments["init_bytes"] = base64.b64decode(options["initBytes"])
         opener = booklet.FixedLengthValue if fixed else booklet.open

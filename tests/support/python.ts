@@ -3,7 +3,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import type { Tagged } from './tagged.js'
 import { requirePeer, type Peer } from './peers.js'
 
@@ -139,7 +139,7 @@ export class PythonPeer {
   #errorOutput = ''
 
   private constructor(python: string) {
-    this.#process = spawn(python, ['-u', script], { stdio: 'pipe' })
+    this.#process = spawn(python, ['-u', '-B', script], { stdio: 'pipe' })
     this.#process.stderr.on('data', (chunk: Buffer) => (this.#errorOutput += chunk.toString()))
     // A write to a peer that was killed ends in the error of the call, below.
     this.#process.stdin.on('error', () => undefined)
@@ -153,6 +153,19 @@ export class PythonPeer {
     const python = new PythonPeer(requirePeer(peer))
     onTestFinished(() => python.kill())
     return python
+  }
+
+  /** One for all tests of the `describe` that calls this. What a test opens there, it closes. */
+  static forSuite(peer: Peer & `python${string}` = 'python'): () => PythonPeer {
+    let python: PythonPeer | undefined
+    beforeAll(() => {
+      python = new PythonPeer(requirePeer(peer))
+    })
+    afterAll(() => python?.kill())
+    return () => {
+      if (python === undefined) throw new Error('Python runs only inside of tests')
+      return python
+    }
   }
 
   /** Asks for one command. @throws PythonError when the original raised; Error when the process ended or `seconds` passed */

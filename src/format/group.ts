@@ -82,7 +82,7 @@ function writeEntryHeader(bytes: Uint8Array, view: DataView, start: number, keyB
   at += keyLengthBytes
   bytes.set(keyBytes, at)
   at += keyBytes.length
-  writeTimestamp(view, at, entry.timestamp)
+  writeTimestamp(bytes, at, entry.timestamp)
   at += timestampBytes
   view.setUint32(at, entry.value.length)
   return at + valueLengthBytes
@@ -123,7 +123,7 @@ function readEntry(bytes: Uint8Array, view: DataView, start: number): DecodedGro
   if (end > bytes.length) return undefined
   const key = decodeKey(bytes.subarray(keyStart, keyEnd))
   if (key === undefined) return undefined
-  return { key, timestamp: readTimestamp(view, keyEnd), value: bytes.subarray(offset, end), offset }
+  return { key, timestamp: readTimestamp(bytes, keyEnd), value: bytes.subarray(offset, end), offset }
 }
 
 function decodeKey(bytes: Uint8Array): string | undefined {
@@ -155,5 +155,5 @@ export function takeEntry(piece: Uint8Array, at: number, key: string, length: nu
   const keyEnd = at + keyLengthBytes + keyBytes.length
   if (view.getUint16(at) !== keyBytes.length || view.getUint32(keyEnd + timestampBytes) !== length) return undefined
   if (!equalBytes(piece.subarray(at + keyLengthBytes, keyEnd), keyBytes)) return undefined
-  return { timestamp: readTimestamp(view, keyEnd), value: piece.subarray(start, start + length) }
+  return { timestamp: readTimestamp(piece, keyEnd), value: piece.subarray(start, start + length) }
 }

@@ -23,7 +23,7 @@ export interface IndexEntry {
 export function encodeIndexEntry(entry: IndexEntry): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(INDEX_ENTRY_BYTES)
   const view = new DataView(out.buffer)
-  writeTimestamp(view, 0, entry.timestamp)
+  writeTimestamp(out, 0, entry.timestamp)
   writeUint32(view, 7, entry.offset)
   writeUint32(view, 11, entry.length)
   return out
@@ -33,7 +33,7 @@ export function encodeIndexEntry(entry: IndexEntry): Uint8Array<ArrayBuffer> {
 export function decodeIndexEntry(bytes: Uint8Array): IndexEntry {
   if (bytes.length !== INDEX_ENTRY_BYTES) throw new FormatError(`An index entry has ${INDEX_ENTRY_BYTES} bytes; this one has ${bytes.length}.`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return { timestamp: readTimestamp(view, 0), offset: view.getUint32(7, true), length: view.getUint32(11, true) }
+  return { timestamp: readTimestamp(bytes, 0), offset: view.getUint32(7, true), length: view.getUint32(11, true) }
 }
 
 function writeUint32(view: DataView, at: number, value: number): void {

@@ -1,4 +1,5 @@
 import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { readU56, writeU56 } from './integers.js'
 
 /*
  * Timestamps are µs since the Unix epoch, UTC, 7 bytes LE in every binary record: 0 to 2^56 - 1.
@@ -9,19 +10,14 @@ import { FormatError, InvalidArgumentError } from '../base/error.js'
 /** The largest timestamp that both a number and 7 bytes hold. */
 export const MAX_TIMESTAMP = 2 ** 56 - 8
 
-export function readTimestamp(view: DataView, at: number): number {
-  const low = view.getUint32(at, true)
-  const high = view.getUint16(at + 4, true) | (view.getUint8(at + 6) << 16)
-  return roundDown(high, low)
+export function readTimestamp(bytes: Uint8Array, at: number): number {
+  return readU56(bytes, at)
 }
 
 /** @throws InvalidArgumentError unless it is a whole number from 0 to 2^56 - 8 */
-export function writeTimestamp(view: DataView, at: number, timestamp: number): void {
+export function writeTimestamp(bytes: Uint8Array, at: number, timestamp: number): void {
   checkTimestamp(timestamp)
-  view.setUint32(at, timestamp % 2 ** 32, true)
-  const high = Math.floor(timestamp / 2 ** 32)
-  view.setUint16(at + 4, high & 0xffff, true)
-  view.setUint8(at + 6, high >>> 16)
+  writeU56(bytes, at, timestamp)
 }
 
 /** @throws InvalidArgumentError unless it is a whole number from 0 to 2^56 - 8 */
@@ -33,7 +29,7 @@ export function checkTimestamp(timestamp: number): void {
 /** A timestamp found in JSON; `where` names the place for the message. */
 export function timestampFromJson(value: unknown, where: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  if (typeof value === 'bigint' && value >= 0n && value < 2n ** 56n) return roundDown(Number(value >> 32n), Number(value & 0xffffffffn))
+  if (typeof value === 'bigint' && value >= 0n && value < 2n ** 56n) return roundDown(value)
   throw new FormatError(`${where} holds no timestamp in microseconds.`)
 }
 
@@ -43,6 +39,8 @@ export function timestampFromText(text: string | undefined, where: string): numb
   throw new FormatError(`${where} holds no timestamp in microseconds.`)
 }
 
-function roundDown(high: number, low: number): number {
-  return high * 2 ** 32 + (high >= 2 ** 21 ? low - (low % 8) : low)
+function roundDown(value: bigint): number {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value, true)
+  return readU56(bytes, 0)
 }

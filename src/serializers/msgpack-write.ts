@@ -5,6 +5,9 @@ import { MsgpackExtension } from './msgpack-extension.js'
 
 const uint32 = 2 ** 32
 
+/** The longest type byte with its number. Room is made before `this.view` is named, because making it replaces the view. */
+const LONGEST_HEAD = 9
+
 /** Writes one value; every part in its shortest form, as Python's msgpack does. */
 export class MsgpackWriter {
   private bytes = new Uint8Array(256)
@@ -36,6 +39,7 @@ export class MsgpackWriter {
   }
 
   private number(value: number): void {
+    this.reserve(LONGEST_HEAD)
     if (Number.isSafeInteger(value) && !Object.is(value, -0)) return value >= 0 ? this.positive(value) : this.negative(value)
     const at = this.head(0xcb, 8)
     this.view.setFloat64(at, value)
@@ -59,6 +63,7 @@ export class MsgpackWriter {
 
   private bigint(value: bigint): void {
     if (value >= -0x80000000n && value < 0x100000000n) return this.number(Number(value))
+    this.reserve(LONGEST_HEAD)
     if (value < -(2n ** 63n) || value >= 2n ** 64n) this.fail('is an integer beyond 64 bits')
     if (value >= 0n) this.view.setBigUint64(this.head(0xcf, 8), value)
     else this.view.setBigInt64(this.head(0xd3, 8), value)
@@ -135,6 +140,7 @@ export class MsgpackWriter {
 
   /** A length behind the smallest of the three type bytes that can hold it. */
   private length(length: number, small: number | undefined, medium: number, large: number): void {
+    this.reserve(LONGEST_HEAD)
     if (small !== undefined && length < 0x100) this.view.setUint8(this.head(small, 1), length)
     else if (length < 0x10000) this.view.setUint16(this.head(medium, 2), length)
     else if (length < uint32) this.view.setUint32(this.head(large, 4), length)
@@ -146,9 +152,8 @@ export class MsgpackWriter {
     this.bytes[this.at++] = value
   }
 
-  /** Writes a type byte, makes room for `length` bytes behind it, and gives their position. */
+  /** Writes a type byte and gives the position of the `length` bytes behind it. The caller has made room. */
   private head(type: number, length: number): number {
-    this.reserve(1 + length)
     this.bytes[this.at] = type
     const at = this.at + 1
     this.at = at + length

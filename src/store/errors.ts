@@ -76,3 +76,8 @@ export class StoreRequestError extends StoreError {
 export class IncompleteResponseError extends StoreError {
   readonly code = 'INCOMPLETE_RESPONSE'
 }
+
+/** No usable credentials: none were found, they are malformed, or the package that looks for them is not installed. */
+export class CredentialsError extends StoreError {
+  readonly code = 'CREDENTIALS'
+}

@@ -148,7 +148,10 @@ export interface ListedVersion extends ListedObject {
 }
 
 export interface CopyOptions extends CallOptions {
-  /** Copies only if the source still has this ETag. */
+  /**
+   * Copies only if the source still has this ETag; otherwise a PreconditionFailedError. A server that ignores the
+   * condition may have written the target by then: the error says so.
+   */
   ifSourceMatch?: string | undefined
 }
 

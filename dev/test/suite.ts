@@ -21,7 +21,7 @@ export async function runSuite(name: string, work: () => Promise<readonly SuiteR
   try {
     const outcome = await work()
     if ('passed' in outcome) return [withoutEmpty({ name, notRun: [], ...outcome, seconds: seconds() })]
-    return outcome.map(withoutEmpty)
+    return outcome.length === 0 ? [withoutEmpty({ name, passed: 0, failures: [], notRun: [], seconds: seconds() })] : outcome.map(withoutEmpty)
   } catch (error) {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return [{ name, passed: 0, failures: [{ title: `${name} stopped with an error`, detail }], notRun: [], seconds: seconds() }]

@@ -5,7 +5,7 @@ import { projectRoot, runTool } from './command.js'
 import type { Failure, SuiteResult } from './suite.js'
 
 /** The part of vitest's JSON report that is used here. */
-interface VitestReport {
+export interface VitestReport {
   readonly testResults: readonly VitestFile[]
 }
 interface VitestFile {
@@ -70,7 +70,8 @@ async function readReport(file: string): Promise<VitestReport> {
   }
 }
 
-function suitesOf(report: VitestReport, { skipsFail }: VitestOptions): SuiteResult[] {
+/** One suite per folder. */
+export function suitesOf(report: VitestReport, { skipsFail }: VitestOptions): SuiteResult[] {
   const byFolder = new Map<string, VitestFile[]>()
   for (const file of report.testResults) {
     const folder = dirname(relative(projectRoot, file.name))

@@ -1,0 +1,7 @@
+export type { Credential } from './auth.js'
+export { S3Error } from './errors.js'
+export type { BucketOptions, CorsRuleOptions, S3ServerOptions } from './options.js'
+export type { LoggedRequest, OperationStats, RequestStats } from './request-log.js'
+export type { S3Server } from './server.js'
+export { startS3Server } from './server.js'
+export type { Bucket, CorsRule, ObjectVersion, Storage, StoredVersion } from './storage.js'

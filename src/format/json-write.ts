@@ -130,7 +130,7 @@ class JsonWriter {
   private bigint(value: bigint): string {
     if (this.dialect === 'orjson' && (value < -(2n ** 63n) || value >= 2n ** 64n)) this.fail('is an integer beyond 64 bits; the serializer json can hold it')
     const text = String(value)
-    if (text.length > MAX_JSON_INTEGER_DIGITS) this.fail(`is an integer of more than ${MAX_JSON_INTEGER_DIGITS} digits`)
+    if (text.length - (value < 0n ? 1 : 0) > MAX_JSON_INTEGER_DIGITS) this.fail(`is an integer of more than ${MAX_JSON_INTEGER_DIGITS} digits`)
     return text
   }
 

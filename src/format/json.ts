@@ -179,7 +179,7 @@ class JsonReader {
     if (isInteger) {
       const number = Number(token)
       if (Number.isSafeInteger(number)) return number
-      if (token.length > MAX_JSON_INTEGER_DIGITS + 1) this.fail(`an integer of more than ${MAX_JSON_INTEGER_DIGITS} digits`, start)
+      if (token.length - (token.startsWith('-') ? 1 : 0) > MAX_JSON_INTEGER_DIGITS) this.fail(`an integer of more than ${MAX_JSON_INTEGER_DIGITS} digits`, start)
       return BigInt(token)
     }
     const number = Number(token)

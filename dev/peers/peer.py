@@ -106,10 +106,10 @@ class Peer:
         opened = self.handles[handle]
         file = opened.file
         if opened.fixed:
-            items = [{"key": key, "timestamp": None, "bytes": value} for key, value in file.items()]
+            items = [{"key": key, "timestamp": None, "offset": None, "bytes": value} for key, value in file.items()]
         else:
             items = [
-                {"key": key, "timestamp": timestamp, "bytes": self.bytes_at(opened.path, offset, length)}
+                {"key": key, "timestamp": timestamp, "offset": offset, "bytes": self.bytes_at(opened.path, offset, length)}
                 for key, timestamp, offset, length in list(file.locations())
             ]
         found = []
@@ -119,6 +119,7 @@ class Peer:
             found.append({
                 "key": encode(item["key"]),
                 "timestamp": item["timestamp"],
+                "offset": item["offset"],
                 "bytes": base64.b64encode(item["bytes"]).decode(),
                 "found": present,
                 "value": encode(file.get(item["key"])) if present else None,

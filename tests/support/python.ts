@@ -44,6 +44,8 @@ export type PythonOperation =
 export interface PythonItem {
   key: Tagged
   timestamp: number | null
+  /** Where the value starts in the file; null in a file with values of fixed length, where the original can't say. */
+  offset: number | null
   /** Base64. */
   bytes: string
   /** Whether a lookup finds what enumeration gave. */

@@ -15,9 +15,9 @@ export function groupFromText(text: string): { gid: number; generation: string }
   return gid > maxGid ? undefined : { gid, generation: match[2] }
 }
 
-/** The JSON text of a manifest, in the order of the map. */
+/** The JSON text of a manifest, in the order of the group numbers. */
 export function manifestToJson(manifest: Manifest): string {
-  const members = Array.from(manifest, ([gid, generation]) => {
+  const members = [...manifest].sort(([a], [b]) => a - b).map(([gid, generation]) => {
     if (groupFromText(`${gid}.${generation}`) === undefined) throw new InvalidArgumentError(`A manifest can not hold group ${gid} with generation ${JSON.stringify(generation)}.`)
     return `"${gid}":"${generation}"`
   })

@@ -126,7 +126,7 @@ export function parseLockKey(db: string, objectKey: string): LockTicket | undefi
 
 /** True for a lock ticket of any database: such objects are never deleted as children of another one. */
 export function isLockTicket(objectKey: string): boolean {
-  return /[^/]\.lock\.[0-9a-f]{13}-[01]$/.test(objectKey)
+  return /^.+\.lock\.[0-9a-f]{13}-[01]$/s.test(objectKey)
 }
 
 /** A new generation or lock id: 13 hex characters, 52 random bits. */

@@ -12,6 +12,7 @@ import type { BucketOptions, S3ServerOptions } from './options.js'
 import { openCors } from './options.js'
 import type { ReadWire } from './payload.js'
 import { announcedLength, checkPayloadHash, readPayload } from './payload.js'
+import type { LoggedRequest } from './request-log.js'
 import { RequestStats } from './request-log.js'
 import { authorize, findOperation, refuseUnknown } from './router.js'
 import type { PublicAccess } from './storage.js'
@@ -28,8 +29,12 @@ export interface S3Server extends AsyncDisposable {
   /** Of the first key pair. */
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** What was asked of it. */
+  /** What was asked of it: counters and log. */
   readonly stats: RequestStats
+  /** Short for `stats.log`. */
+  readonly log: readonly LoggedRequest[]
+  /** Short for `stats.reset()`. */
+  clearLog(): void
   /** Its buckets and what is in them, to look at and to prepare without requests. */
   readonly storage: Storage
   /** Creates a bucket. @throws S3Error InvalidBucketName */
@@ -78,6 +83,10 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     accessKeyId: first.accessKeyId,
     secretAccessKey: first.secretAccessKey,
     stats: settings.stats,
+    get log() {
+      return settings.stats.log
+    },
+    clearLog: () => settings.stats.reset(),
     storage: settings.storage,
     createBucket: (bucket) => createBucket(settings.storage, bucket),
     close,

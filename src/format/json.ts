@@ -17,11 +17,8 @@ export const MAX_JSON_READ_DEPTH = 10_000
 /** The longest integer, in digits. Python neither reads nor writes longer ones. */
 export const MAX_JSON_INTEGER_DIGITS = 4300
 
-/*
- * What JSON.parse would change without a word: integers of 16 and more digits (2^53 has 16), and
- * numbers that may overflow to Infinity. Finding one inside a string only costs the slower reader.
- */
-const inexact = /(?:^|[[:,\s-])\d{16,}(?:[\],}\s]|$)|[eE]\+?\d{3}|\d{300}/
+/* A number whose exponent may overflow to Infinity. Finding one inside a string only costs the slower reader. */
+const largeExponent = /[eE]\+?\d{3}/
 
 /**
  * Reads one JSON text. Integers beyond ±(2^53 - 1) come as bigint, all other numbers as number. Of
@@ -31,12 +28,41 @@ const inexact = /(?:^|[[:,\s-])\d{16,}(?:[\],}\s]|$)|[eE]\+?\d{3}|\d{300}/
  *   more than 4,300 digits
  */
 export function parseJson(text: string, dialect: JsonDialect = 'orjson'): unknown {
-  if (inexact.test(text) || mayBeTooDeep(text)) return new JsonReader(text, dialect).read()
+  if (hasLongInteger(text) || (dialect === 'orjson' && largeExponent.test(text)) || mayBeTooDeep(text)) return new JsonReader(text, dialect).read()
   try {
     return JSON.parse(text) as unknown
   } catch {
     return new JsonReader(text, dialect).read()
   }
+}
+
+/*
+ * True when an integer of 16 or more digits (2^53 has 16) may be there, or a number of so many digits that it may
+ * overflow: what JSON.parse would change without a word. A run of 16 digits covers one of every 16 places,
+ * so only those are looked at.
+ */
+function hasLongInteger(text: string): boolean {
+  for (let at = 15; at < text.length; at += 16) {
+    if (!isDigit(text.charCodeAt(at))) continue
+    let start = at
+    while (isDigit(text.charCodeAt(start - 1))) start--
+    let end = at + 1
+    while (isDigit(text.charCodeAt(end))) end++
+    if (end - start >= 16 && !isHarmless(text, start, end)) return true
+    at += Math.floor((end - 1 - at) / 16) * 16
+  }
+  return false
+}
+
+function isDigit(char: number): boolean {
+  return char >= 0x30 && char <= 0x39
+}
+
+/* Digits of a fraction, or of a float before its point or exponent. */
+function isHarmless(text: string, start: number, end: number): boolean {
+  if (end - start >= 300) return false
+  const next = text[end]
+  return text[start - 1] === '.' || next === '.' || next === 'e' || next === 'E'
 }
 
 /* An upper bound of the nesting, without looking at strings; exact checking is the reader's. */

@@ -8,9 +8,19 @@ const uint32 = 2 ** 32
 /** The longest type byte with its number. Room is made before `this.view` is named, because making it replaces the view. */
 const LONGEST_HEAD = 9
 
+/* A buffer that is used again and again. Taken away while in use, as a getter of the value may write another one. */
+const spareBytes = 64 * 1024
+let spare: Uint8Array<ArrayBuffer> | undefined
+
+function takeSpare(): Uint8Array<ArrayBuffer> {
+  const taken = spare ?? new Uint8Array(spareBytes)
+  spare = undefined
+  return taken
+}
+
 /** Writes one value; every part in its shortest form, as Python's msgpack does. */
 export class MsgpackWriter {
-  private bytes = new Uint8Array(256)
+  private bytes = takeSpare()
   private view = new DataView(this.bytes.buffer)
   private at = 0
   private readonly path: (string | number)[] = []
@@ -18,7 +28,9 @@ export class MsgpackWriter {
 
   write(value: unknown): Uint8Array {
     this.any(value)
-    return this.bytes.slice(0, this.at)
+    const out = this.bytes.slice(0, this.at)
+    if (this.bytes.length <= spareBytes) spare = this.bytes
+    return out
   }
 
   private any(value: unknown): void {
@@ -70,11 +82,26 @@ export class MsgpackWriter {
   }
 
   private string(value: string): void {
+    if (value.length < 32 && this.shortAscii(value)) return
     if (!value.isWellFormed()) this.fail('holds a lone surrogate, which UTF-8 can not express')
     const bytes = utf8Encode(value)
     if (bytes.length < 32) this.byte(0xa0 | bytes.length)
     else this.length(bytes.length, 0xd9, 0xda, 0xdb)
     this.raw(bytes)
+  }
+
+  /** Most strings are short and ASCII, and cheaper to write by hand. Writes nothing where they aren't. */
+  private shortAscii(value: string): boolean {
+    this.reserve(1 + value.length)
+    const start = this.at + 1
+    for (let i = 0; i < value.length; i++) {
+      const char = value.charCodeAt(i)
+      if (char >= 0x80) return false
+      this.bytes[start + i] = char
+    }
+    this.bytes[this.at] = 0xa0 | value.length
+    this.at = start + value.length
+    return true
   }
 
   private object(value: object): void {

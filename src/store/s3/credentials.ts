@@ -11,9 +11,9 @@ export interface S3Credentials {
   expiration?: Date | undefined
 }
 
-export type S3CredentialsProvider = () => Promise<S3Credentials> | S3Credentials
+export type S3CredentialProvider = () => Promise<S3Credentials> | S3Credentials
 
-export type S3CredentialsOption = S3Credentials | S3CredentialsProvider | 'anonymous'
+export type S3CredentialsOption = S3Credentials | S3CredentialProvider | 'anonymous'
 
 /** Credentials are renewed when less than this is left of them, in ms. */
 const RENEW_BEFORE = 5 * 60_000
@@ -22,11 +22,11 @@ const RENEW_BEFORE = 5 * 60_000
 export class CredentialsSource {
   readonly #store: string
   readonly #environment: Environment
-  readonly #provider: S3CredentialsProvider | undefined
+  readonly #provider: S3CredentialProvider | undefined
   #current: S3Credentials | undefined
   #pending: Promise<S3Credentials> | undefined
 
-  constructor(option: S3Credentials | S3CredentialsProvider | undefined, store: string, region: string, environment: Environment) {
+  constructor(option: S3Credentials | S3CredentialProvider | undefined, store: string, region: string, environment: Environment) {
     this.#store = store
     this.#environment = environment
     if (typeof option === 'object') this.#current = checked(option, store)
@@ -63,7 +63,7 @@ export class CredentialsSource {
     return credentials.expiration.getTime() - this.#environment.now() / 1000 <= margin
   }
 
-  async #fetch(provider: S3CredentialsProvider): Promise<S3Credentials> {
+  async #fetch(provider: S3CredentialProvider): Promise<S3Credentials> {
     let found: S3Credentials
     try {
       found = await provider()
@@ -89,15 +89,15 @@ function checked(found: S3Credentials, store: string): S3Credentials {
   return { accessKeyId, secretAccessKey, sessionToken, expiration }
 }
 
-function awsChain(store: string, region: string): S3CredentialsProvider {
-  let chain: S3CredentialsProvider | undefined
+function awsChain(store: string, region: string): S3CredentialProvider {
+  let chain: S3CredentialProvider | undefined
   return async () => {
     chain ??= await loadChain(store, region)
     return chain()
   }
 }
 
-async function loadChain(store: string, region: string): Promise<S3CredentialsProvider> {
+async function loadChain(store: string, region: string): Promise<S3CredentialProvider> {
   try {
     const { defaultProvider } = await import('@aws-sdk/credential-provider-node')
     return defaultProvider({ clientConfig: { region } })

@@ -1,0 +1,342 @@
+import { InvalidArgumentError } from '../base/error.js'
+import { AREA_AT, patchHeader } from '../format/booklet-header.js'
+import { MemoryFile } from '../platform/random-access-file.js'
+import type { NamedSerializer } from '../serializers/index.js'
+import { BlockCursor, type CursorOptions } from './block-cursor.js'
+import { bucketsToGrowTo, canGrowInPlace, commitPending, writeClean } from './commit.js'
+import type { Engine } from './engine.js'
+import { ChangedWhileIteratingError, type RepairReport } from './errors.js'
+import type { Opened } from './open.js'
+import { clearFile, pruneFile, rewriteWithBuckets } from './rewrite.js'
+import { trustworthy } from './verify.js'
+
+/** Where a value lies. */
+export interface EntryLocation<K> {
+  key: K
+  /** µs; undefined where entries carry none. */
+  timestamp: number | undefined
+  /** Position of the value in the file, valid after the next `sync` and until the next `prune` or `clear`. */
+  offset: number
+  /** Bytes of the value. */
+  length: number
+}
+
+/** A key with the bytes of its value. */
+export interface RawEntry<K> {
+  key: K
+  /** µs; undefined where entries carry none. */
+  timestamp: number | undefined
+  value: Uint8Array<ArrayBuffer>
+}
+
+export interface TimestampOption {
+  /** µs since the epoch, 0 to 2^53 - 1. Default: now. */
+  timestamp?: number
+}
+
+/** What both kinds of file have in common: a synchronous `Map` kept in a file. */
+export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
+  /** The path; undefined for one in memory. */
+  readonly path: string | undefined
+  /**
+   * True when the file was found as the last writer of this library left it, or is new. False when it had to
+   * be looked through first: after a crash, or after another program wrote to it.
+   */
+  readonly openedClean: boolean
+  /** What opening it for writing had to put right; undefined when nothing was wrong. */
+  readonly repair: RepairReport | undefined
+  /** @internal */
+  protected readonly engine: Engine
+  /** @internal */
+  protected readonly opened: Opened
+  readonly #keys: NamedSerializer<K>
+  #looked = false
+
+  /** @internal */
+  protected constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>) {
+    this.opened = opened
+    this.engine = opened.engine
+    this.path = path
+    this.openedClean = opened.clean
+    this.repair = opened.repair
+    this.#keys = keys
+    // Opening for writing has looked already.
+    this.#looked = opened.clean || !opened.engine.readonly
+  }
+
+  protected abstract encodeValue(value: V): Uint8Array
+  protected abstract decodeValue(bytes: Uint8Array): V
+
+  /** The value of a key, or undefined. It belongs to the caller. */
+  get(key: K): V | undefined {
+    const bytes = this.getBytes(key)
+    return bytes === undefined ? undefined : this.decodeValue(bytes)
+  }
+
+  has(key: K): boolean {
+    this.engine.checkOpen()
+    const bytes = this.encodeKey(key)
+    return !this.engine.isInternal(bytes) && this.engine.find(bytes)
+  }
+
+  /** Sets a value. Valid at once for this handle; safe from crashes, and visible to others, after `sync` or `close`. */
+  set(key: K, value: V, options?: TimestampOption): this {
+    this.engine.checkWritable()
+    return this.setBytes(key, this.encodeValue(value), options)
+  }
+
+  /** Deletes a key; false when there was none. */
+  delete(key: K): boolean {
+    this.engine.checkWritable()
+    return this.engine.delete(this.#ownKey(key))
+  }
+
+  /** The serialized value of a key, or undefined. The bytes belong to the caller. */
+  getBytes(key: K): Uint8Array<ArrayBuffer> | undefined {
+    this.engine.checkOpen()
+    const bytes = this.encodeKey(key)
+    return !this.engine.isInternal(bytes) && this.engine.find(bytes) ? this.engine.foundValue() : undefined
+  }
+
+  /** Sets a value that is serialized already. The bytes are copied. */
+  setBytes(key: K, value: Uint8Array, options?: TimestampOption): this {
+    this.engine.checkWritable()
+    this.engine.put(this.#ownKey(key), value, this.timestampFor(options?.timestamp))
+    return this
+  }
+
+  /** The serialized value of a key with its timestamp, or undefined. */
+  getEntryBytes(key: K): { value: Uint8Array<ArrayBuffer>; timestamp: number | undefined } | undefined {
+    const value = this.getBytes(key)
+    return value === undefined ? undefined : { value, timestamp: this.#timestampOf(this.engine.found.timestamp) }
+  }
+
+  /** Number of keys. */
+  get size(): number {
+    this.engine.checkOpen()
+    this.#look()
+    return this.engine.keyCount
+  }
+
+  *keys(): MapIterator<K> {
+    for (const cursor of this.#walk({})) yield this.decodeKey(cursor.key())
+  }
+
+  *values(): MapIterator<V> {
+    for (const cursor of this.#walk({ values: true })) yield this.decodeValue(cursor.value())
+  }
+
+  *entries(): MapIterator<[K, V]> {
+    for (const cursor of this.#walk({ values: true })) yield [this.decodeKey(cursor.key()), this.decodeValue(cursor.value())]
+  }
+
+  [Symbol.iterator](): MapIterator<[K, V]> {
+    return this.entries()
+  }
+
+  forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
+    for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this)
+  }
+
+  abstract get [Symbol.toStringTag](): string
+
+  /** Keys, timestamps and where values lie, without reading values. */
+  *locations(): Generator<EntryLocation<K>> {
+    for (const cursor of this.#walk({})) {
+      const { timestamp, valueLength } = cursor.head
+      yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(timestamp), offset: cursor.valueOffset, length: valueLength }
+    }
+  }
+
+  /** Keys, timestamps and serialized values. */
+  *rawEntries(): Generator<RawEntry<K>> {
+    for (const cursor of this.#walk({ values: true })) {
+      yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.value() }
+    }
+  }
+
+  /**
+   * Makes all changes so far safe: they survive a crash of the process and of the machine once this
+   * returns. Grows the index when there are more keys than buckets.
+   */
+  sync(): void {
+    const { engine } = this
+    engine.checkWritable()
+    if (!engine.hasChanges && engine.header.nKeys === engine.keyCount) return
+    const grow = bucketsToGrowTo(engine)
+    const inPlace = grow !== undefined && canGrowInPlace(engine)
+    commitPending(engine, this.opened.environment.now(), inPlace ? grow : undefined)
+    if (grow !== undefined && !inPlace) rewriteWithBuckets(this.opened, grow)
+  }
+
+  /** Deletes all keys, the metadata and the reserved slots, at once and for good: this is not undone by a crash. */
+  clear(): void {
+    this.engine.checkWritable()
+    clearFile(this.opened)
+    this.engine.changes++
+  }
+
+  /**
+   * Rewrites the file without the space of overwritten and deleted entries, and returns how many entries went.
+   *
+   * @param options.before drops entries with a timestamp less than this, µs
+   * @param options.keep keys that `before` doesn't drop
+   */
+  prune(options: { before?: number; keep?: Iterable<K> } = {}): number {
+    this.engine.checkWritable()
+    const { before, keep } = options
+    if (before !== undefined && !this.engine.layout.timestamps) {
+      throw new InvalidArgumentError('the entries of this file carry no timestamps, so prune can\'t drop any by age')
+    }
+    const kept = new Set<string>()
+    for (const key of keep ?? []) kept.add(keyText(this.encodeKey(key)))
+    this.sync()
+    const removed = pruneFile(this.opened, before === undefined ? undefined : { before: checkTimestamp(before), keeps: (key) => kept.has(keyText(key)) })
+    this.engine.changes++
+    return removed
+  }
+
+  /** Syncs and closes the file. Closing twice does no harm. */
+  close(): void {
+    const { engine } = this
+    if (engine.closed) return
+    try {
+      if (!engine.readonly && !engine.broken) this.sync()
+    } finally {
+      engine.markClosed()
+      engine.file.close()
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /** 32 hex digits that name the database, whatever the file is called. */
+  get uuid(): string {
+    return this.engine.header.uuid
+  }
+
+  get readonly(): boolean {
+    return this.engine.readonly
+  }
+
+  /** Buckets of the index. */
+  get nBuckets(): number {
+    return this.engine.header.nBuckets
+  }
+
+  get keySerializer(): string {
+    return this.#keys.name
+  }
+
+  /** The key serializer's code in the header. */
+  get keySerializerCode(): number {
+    return this.engine.header.keySerializer
+  }
+
+  /** µs since the epoch: a time that the header records for the whole file. Set it to change that. */
+  get fileTimestamp(): number {
+    return this.engine.header.fileTimestamp
+  }
+
+  set fileTimestamp(timestamp: number) {
+    const { engine } = this
+    engine.checkWritable()
+    checkTimestamp(timestamp)
+    this.sync()
+    patchHeader(engine.headerBytes, { fileTimestamp: timestamp })
+    engine.header.fileTimestamp = timestamp
+    writeClean(engine, engine.header, engine.dataEnd, this.opened.environment.now())
+    engine.file.sync()
+  }
+
+  /**
+   * The 200 bytes of the header as they may travel (`initBytes`): without the number of keys and without
+   * what this library notes for itself.
+   */
+  headerBytes(): Uint8Array<ArrayBuffer> {
+    const bytes = this.engine.headerBytes.slice()
+    patchHeader(bytes, { nKeys: 0, version: this.engine.header.version })
+    bytes.fill(0, AREA_AT)
+    return bytes
+  }
+
+  /** The whole file of a booklet in memory, synced, as a copy. */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    this.engine.checkOpen()
+    const { file } = this.engine
+    if (!(file instanceof MemoryFile)) throw new InvalidArgumentError('toBytes() is for booklets in memory; read the file instead')
+    if (!this.engine.readonly) this.sync()
+    const bytes = file.contents().slice()
+    bytes.fill(0, AREA_AT, 200)
+    return bytes
+  }
+
+  /** @internal */
+  protected encodeKey(key: K): Uint8Array {
+    return this.#keys.encode(key)
+  }
+
+  /** @internal */
+  protected decodeKey(bytes: Uint8Array): K {
+    return this.#keys.decode(bytes)
+  }
+
+  /** @internal */
+  protected timestampFor(given: number | undefined): number {
+    if (given === undefined) return this.engine.layout.timestamps ? this.opened.environment.now() : 0
+    if (!this.engine.layout.timestamps) throw new InvalidArgumentError('the entries of this file carry no timestamps')
+    return checkTimestamp(given)
+  }
+
+  /* The bytes of a key that the caller may change. */
+  #ownKey(key: K): Uint8Array {
+    const bytes = this.encodeKey(key)
+    if (this.engine.isInternal(bytes)) {
+      throw new InvalidArgumentError('the file keeps this key for itself; use the properties metadata and reserved, or another key')
+    }
+    return bytes
+  }
+
+  #timestampOf(timestamp: number): number | undefined {
+    return this.engine.layout.timestamps ? timestamp : undefined
+  }
+
+  /* Looks a file through that others wrote to, before its front-to-back order and its count are relied on. */
+  #look(): void {
+    if (this.#looked) return
+    trustworthy(this.engine)
+    this.#looked = true
+  }
+
+  /** @internal */
+  protected *walk(options: CursorOptions): Generator<BlockCursor> {
+    yield* this.#walk(options)
+  }
+
+  *#walk(options: CursorOptions): Generator<BlockCursor> {
+    const { engine } = this
+    engine.checkOpen()
+    this.#look()
+    const cursor = new BlockCursor(engine, options)
+    const { changes } = engine
+    while (cursor.next()) {
+      yield cursor
+      engine.checkOpen()
+      if (engine.changes !== changes) throw new ChangedWhileIteratingError()
+    }
+  }
+}
+
+export function checkTimestamp(timestamp: number): number {
+  if (Number.isSafeInteger(timestamp) && timestamp >= 0) return timestamp
+  throw new InvalidArgumentError(`${timestamp} is no timestamp; it takes whole microseconds since the epoch, 0 to 2^53 - 1`)
+}
+
+/* Bytes as a string of equal length: a key for sets. */
+function keyText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}

@@ -1,0 +1,262 @@
+import { FormatError } from '../base/error.js'
+import { fillerHead, fillerSpans, LAST, NEXT_AT, TIMESTAMP_AT } from '../format/block.js'
+import { newDigest } from '../format/blake2s.js'
+import { BUCKET_LENGTH, type BookletHeader, patchHeader, REWRITING_VERSION } from '../format/booklet-header.js'
+import { Buckets, nextBucketCount } from '../format/bucket.js'
+import { readU48, readU56, writeU48, writeU56 } from '../format/integers.js'
+import { BlockCursor } from './block-cursor.js'
+import { crc32 } from './crc32.js'
+import type { Engine } from './engine.js'
+import { PointerPatches } from './patches.js'
+import { writeRecord } from './recovery-record.js'
+import { applyRedo, RedoList } from './redo-list.js'
+import type { Tail } from './tail.js'
+
+/** Where the header keeps what a growing file changes. */
+const BUCKETS_AT = 21
+const LAYOUT_AT = 65
+
+/**
+ * Makes everything since the last sync valid and safe. The steps, each durable before the next:
+ *
+ *   1. the new blocks, and the list of all overwrites to come, inside dead blocks;
+ *   2. the record in the header that names the list: from here on a crash doesn't undo the commit;
+ *   3. the overwrites;
+ *   4. the header with the number of keys and "clean".
+ *
+ * @param now µs, for the modification time
+ * @param grow the number of buckets to change to; undefined to keep the index
+ */
+export function commitPending(engine: Engine, now: number, grow: number | undefined): void {
+  const tail = engine.tail ?? engine.beginTail()
+  const redo = new RedoList()
+  const blocksEnd = tail.end
+  let header = engine.header
+  let heads: Map<number, number> | undefined
+  try {
+    if (grow === undefined) heads = linkIntoIndex(engine, tail, redo)
+    else header = linkIntoNewIndex(engine, tail, redo, grow)
+    const newLength = tail.end
+    const list = finishList(engine, tail, redo)
+    const redoAt = tail.appendCovered(list)
+    engine.file.sync()
+    const version = engine.header.version
+    patchHeader(engine.headerBytes, { version: grow === undefined ? version : REWRITING_VERSION })
+    writeRecord(engine.headerBytes, {
+      state: 'commit', version, length: engine.dataEnd, nKeys: engine.keyCount, newLength,
+      redoAt, redoLength: list.length, fileLength: tail.fileLength, checksum: crc32(list),
+    })
+    finish(engine, list, header, newLength, now)
+  } catch (error) {
+    tail.abandon(blocksEnd)
+    engine.syncFailed = true
+    throw error
+  }
+  if (heads) for (const [bucket, head] of heads) engine.index.update(bucket, head)
+}
+
+function finish(engine: Engine, list: Uint8Array, header: BookletHeader, newLength: number, now: number): void {
+  const { file, headerBytes } = engine
+  const positions = engine.livePositions && stillLive(engine)
+  try {
+    file.write(0, headerBytes)
+    file.sync()
+    applyRedo(file, list)
+    file.sync()
+    file.read(0, headerBytes)
+    const keys = engine.keyCount
+    writeClean(engine, { ...header, nKeys: keys }, newLength, now)
+  } catch (error) {
+    engine.markBroken(error)
+    throw error
+  }
+  if (header.indexOffset === engine.header.indexOffset) {
+    engine.header.nKeys = engine.keyCount
+    engine.settle(newLength)
+  } else engine.reload({ ...header, nKeys: engine.keyCount }, newLength)
+  engine.livePositions = positions
+}
+
+/** Step 4, and the end of each other change: exact count, "clean", nothing behind the data. */
+export function writeClean(engine: Engine, header: BookletHeader, length: number, now: number): void {
+  const { file, headerBytes } = engine
+  // A little in the past: any later write by anybody else gives another time, whatever the clock's steps.
+  const modified = Math.max(0, Math.floor(now / 1000) * 1000 - 20_000)
+  patchHeader(headerBytes, { version: header.version, nKeys: header.nKeys })
+  writeRecord(
+    headerBytes,
+    engine.livePositions ? undefined : { state: 'clean', version: header.version, length, nKeys: header.nKeys, modified },
+  )
+  file.write(0, headerBytes)
+  if (file.size() > length) {
+    // The record names the list that lies behind the data: it must be gone from disk first.
+    file.sync()
+    file.truncate(length)
+  }
+  if (file.modified() !== undefined) file.setModified(modified)
+}
+
+/* The blocks that are valid after the commit, for files that can't be read front to back. */
+function stillLive(engine: Engine): Float64Array {
+  const positions: number[] = []
+  const cursor = new BlockCursor(engine, { internal: true })
+  while (cursor.next()) positions.push(cursor.position)
+  return Float64Array.from(positions)
+}
+
+/* Takes replaced blocks out of their chains and puts new ones at the head of theirs. Returns the changed heads. */
+function linkIntoIndex(engine: Engine, tail: Tail, redo: RedoList): Map<number, number> {
+  const { pending, index, buckets } = engine
+  const digest = newDigest()
+  const heads = new Map<number, number>()
+  const links = new Map<number, number>()
+  const kills = new Map<number, number>()
+  for (let entry = 0; entry < pending.count; entry++) {
+    const replaced = pending.replaces(entry)
+    if (replaced === 0) continue
+    pending.digest(entry, digest)
+    kills.set(replaced, unlink(engine, buckets.of(digest), replaced, heads, links))
+  }
+  for (const position of kills.keys()) links.delete(position)
+  const patches = new PointerPatches()
+  for (let entry = 0; entry < pending.count; entry++) {
+    const position = pending.position(entry)
+    if (position === 0) continue
+    pending.digest(entry, digest)
+    const bucket = buckets.of(digest)
+    const head = heads.get(bucket) ?? index.head(bucket)
+    // Blocks are written as the last of their chain; a sync that failed may have linked them already.
+    if (head > LAST || engine.syncFailed) patches.add(position + NEXT_AT, Math.max(head, LAST))
+    heads.set(bucket, position)
+  }
+  tail.patch(patches)
+  for (const [position, next] of links) redo.addPointer('pointer', position + NEXT_AT, pointerAt(engine, position), next)
+  for (const [bucket, head] of heads) redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head)
+  addTimestamps(engine, redo)
+  for (const [position, next] of kills) redo.addPointer('kill', position + NEXT_AT, next, 0)
+  return heads
+}
+
+/* Leads the chain of a bucket past a block; returns what the block's own pointer is on disk. */
+function unlink(engine: Engine, bucket: number, position: number, heads: Map<number, number>, links: Map<number, number>): number {
+  let before = 0
+  let at = heads.get(bucket) ?? engine.index.head(bucket)
+  const limit = engine.dataEnd / engine.layout.headerLength
+  for (let steps = 0; at !== position; steps++) {
+    if (at <= LAST || steps > limit) throw new FormatError(`${engine.path} is damaged: the block at ${position} left its chain. Open it anew to repair it.`)
+    before = at
+    at = links.get(at) ?? pointerAt(engine, at)
+  }
+  const onDisk = pointerAt(engine, position)
+  const next = links.get(position) ?? onDisk
+  if (before === 0) heads.set(bucket, next)
+  else links.set(before, next)
+  return onDisk
+}
+
+const pointer = new Uint8Array(6)
+
+function pointerAt(engine: Engine, position: number): number {
+  if (engine.file.read(position + NEXT_AT, pointer) < 6) throw new FormatError(`${engine.path} became shorter while it was open`)
+  return readU48(pointer, 0)
+}
+
+function addTimestamps(engine: Engine, redo: RedoList): void {
+  for (const [position, timestamp] of engine.newTimestamps) {
+    const before = new Uint8Array(7)
+    const after = new Uint8Array(7)
+    engine.file.read(position + TIMESTAMP_AT, before)
+    writeU56(after, 0, timestamp)
+    if (readU56(before, 0) !== timestamp) redo.add('bytes', position + TIMESTAMP_AT, before, after)
+  }
+}
+
+/* What uncovers the new blocks comes first; the rest is in the order of its kinds already. */
+function finishList(engine: Engine, tail: Tail, redo: RedoList): Uint8Array {
+  tail.flush()
+  const uncover = new RedoList()
+  for (const { position, bytes } of tail.covered()) uncover.add('uncover', position, undefined, bytes)
+  const list = new Uint8Array(uncover.bytes.length + redo.bytes.length)
+  list.set(uncover.bytes)
+  list.set(redo.bytes, uncover.bytes.length)
+  return list
+}
+
+/** The number of buckets to grow to; undefined when there are enough, or no more steps. */
+export function bucketsToGrowTo(engine: Engine): number | undefined {
+  let count = engine.header.nBuckets
+  if (engine.keyCount <= count) return undefined
+  while (engine.keyCount > count) {
+    const next = nextBucketCount(count)
+    if (next === undefined) break
+    count = next
+  }
+  return count === engine.header.nBuckets ? undefined : count
+}
+
+/**
+ * Whether the file can grow in place: dead blocks must be able to cover the old index exactly where it lies
+ * amid the data, and the new one while it is being written. Otherwise the file has to be rewritten.
+ */
+export function canGrowInPlace(engine: Engine): boolean {
+  const { indexOffset, dataOffset, nBuckets } = engine.header
+  const { layout } = engine
+  if (layout.zeroLength > 0x4000 || engine.livePositions) return false
+  return indexOffset < dataOffset || fillerSpans(layout, nBuckets * BUCKET_LENGTH) !== undefined
+}
+
+/* Links all valid blocks, old and new, into a larger index behind the data. Returns the header that results. */
+function linkIntoNewIndex(engine: Engine, tail: Tail, redo: RedoList, count: number): BookletHeader {
+  const { header } = engine
+  const heads = relinkAll(engine, tail, redo, count)
+  const indexOffset = tail.end
+  const bytes = new Uint8Array(count * BUCKET_LENGTH)
+  for (let bucket = 0; bucket < count; bucket++) writeU48(bytes, bucket * BUCKET_LENGTH, heads[bucket] || LAST)
+  tail.appendIndex(bytes)
+  addTimestamps(engine, redo)
+  if (header.indexOffset >= header.dataOffset) coverOldIndex(engine, redo)
+  const now = engine.headerBytes
+  const next = now.slice()
+  patchHeader(next, { nBuckets: count, layout: { indexOffset, dataOffset: header.dataOffset } })
+  redo.add('bytes', BUCKETS_AT, now.slice(BUCKETS_AT, BUCKETS_AT + 4), next.subarray(BUCKETS_AT, BUCKETS_AT + 4))
+  redo.add('bytes', LAYOUT_AT, now.slice(LAYOUT_AT, LAYOUT_AT + 12), next.subarray(LAYOUT_AT, LAYOUT_AT + 12))
+  addKills(engine, redo)
+  return { ...header, nBuckets: count, indexOffset }
+}
+
+function relinkAll(engine: Engine, tail: Tail, redo: RedoList, count: number): Float64Array {
+  const heads = new Float64Array(count)
+  const buckets = new Buckets(count)
+  const patches = new PointerPatches()
+  const cursor = new BlockCursor(engine, { internal: true })
+  const digest = newDigest()
+  while (cursor.next()) {
+    const { position } = cursor
+    cursor.digest(digest)
+    const bucket = buckets.of(digest)
+    const next = heads[bucket] || LAST
+    heads[bucket] = position
+    if (next === cursor.head.next) continue
+    if (position >= tail.start) patches.add(position + NEXT_AT, next)
+    else redo.addPointer('pointer', position + NEXT_AT, cursor.head.next, next)
+  }
+  tail.patch(patches)
+  return heads
+}
+
+function coverOldIndex(engine: Engine, redo: RedoList): void {
+  const { layout, header } = engine
+  let at = header.indexOffset
+  for (const span of fillerSpans(layout, header.nBuckets * BUCKET_LENGTH) ?? []) {
+    redo.add('bytes', at, undefined, fillerHead(layout, span)!)
+    at += span
+  }
+}
+
+function addKills(engine: Engine, redo: RedoList): void {
+  const { pending } = engine
+  for (let entry = 0; entry < pending.count; entry++) {
+    const position = pending.replaces(entry)
+    if (position !== 0) redo.addPointer('kill', position + NEXT_AT, pointerAt(engine, position), 0)
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * `ebooklet/booklet`: a persistent `Map` in one local file, byte-compatible with the Python package
+ * `booklet`.
+ */
+export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from '../base/error.js'
+export type { Environment } from '../base/environment.js'
+export type { NamedSerializer, Serializer, SerializerName } from '../serializers/index.js'
+export type { BookletBase, EntryLocation, RawEntry, TimestampOption } from './base.js'
+export { Booklet, openBooklet, type ReservedSlots, type SlotContent } from './booklet.js'
+export { encodeFixedBooklet } from './encode-fixed.js'
+export {
+  BrokenHandleError,
+  ChangedWhileIteratingError,
+  FileLockedError,
+  FileLockUnavailableError,
+  FileNotClosedError,
+  FileNotFoundError,
+  type RepairReport,
+  UnfinishedRewriteError,
+  WrongFileTypeError,
+} from './errors.js'
+export { FixedBooklet, openFixedBooklet } from './fixed-booklet.js'
+export type { BookletOptions, CommonOptions, FixedBookletOptions, OpenFlag } from './options.js'

@@ -1,0 +1,115 @@
+import { type Environment, systemEnvironment } from '../base/environment.js'
+import { FormatError, InvalidArgumentError } from '../base/error.js'
+import {
+  bookletKind,
+  BUCKET_LENGTH,
+  type BookletHeader,
+  type BookletKind,
+  decodeHeader,
+  HEADER_LENGTH,
+  headerVersion,
+  NOT_CLOSED,
+  REWRITING_VERSION,
+  WrongFileTypeError,
+} from '../format/booklet-header.js'
+import { MemoryFile } from '../platform/random-access-file.js'
+import { type NewFile, newHeader, writeNewFile } from './create.js'
+import { Engine } from './engine.js'
+import { FileNotClosedError, type RepairReport } from './errors.js'
+import { type FileHome, inMemory, type OpenFlag, openPath } from './file-home.js'
+import { type CommonOptions, DEFAULT_BUFFER } from './options.js'
+import { readRecord, type RecoveryRecord } from './recovery-record.js'
+import { recover } from './recover.js'
+
+/** An open file, and how it was found. */
+export interface Opened {
+  engine: Engine
+  home: FileHome
+  environment: Environment
+  /** The file was as our last writer left it: nothing had to be checked. True for a new one. */
+  clean: boolean
+  /** What had to be put right; undefined when nothing was wrong. */
+  repair: RepairReport | undefined
+}
+
+/** A path, the bytes of a file, nothing (a new one in memory), or, for tests, a made-up disk. */
+export type Source = string | Uint8Array | null | FileHome
+
+/** Opens or creates the file. Whatever fails, nothing stays open or locked. */
+export function openFile(source: Source, options: CommonOptions<never>, wanted: NewFile): Opened {
+  const environment = options.environment ?? systemEnvironment()
+  const flag = options.flag ?? (source === null ? 'n' : 'r')
+  if (source === null && flag !== 'n' && flag !== 'c') throw new InvalidArgumentError(`a new booklet in memory can't be opened with flag '${flag}'; leave it out`)
+  // What a new file needs is checked before one is made.
+  const fresh = flag === 'n' || flag === 'c' ? newHeader(wanted, environment) : undefined
+  const home = openHome(source, flag, options.lockTimeout)
+  try {
+    const bufferSize = options.bufferSize ?? DEFAULT_BUFFER
+    if (fresh && (flag === 'n' || isUnborn(home))) {
+      writeNewFile(home.file, fresh)
+      home.removeSidecar()
+      return { engine: start(home, fresh, decodeHeader(fresh), false, bufferSize), home, environment, clean: true, repair: undefined }
+    }
+    return { ...openExisting(home, flag, wanted.kind, bufferSize, environment), home, environment }
+  } catch (error) {
+    home.file.close()
+    throw error
+  }
+}
+
+function openHome(source: Source, flag: OpenFlag, lockTimeout: number | undefined): FileHome {
+  if (source === null) return inMemory(new MemoryFile())
+  if (typeof source === 'string') return openPath(source, flag, lockTimeout)
+  if (source instanceof Uint8Array) return inMemory(new MemoryFile(source, { shared: true }))
+  return source
+}
+
+/* Empty, or left by a process that died while creating it: then its header is still missing. */
+function isUnborn(home: FileHome): boolean {
+  const header = new Uint8Array(HEADER_LENGTH)
+  home.file.read(0, header)
+  return header.every((byte) => byte === 0)
+}
+
+function start(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, readonly: boolean, bufferSize: number): Engine {
+  return new Engine({ file: home.file, path: home.path, readonly, bufferSize, header, headerBytes, dataEnd: home.file.size() })
+}
+
+function openExisting(home: FileHome, flag: OpenFlag, kind: BookletKind, bufferSize: number, environment: Environment): { engine: Engine; clean: boolean; repair: RepairReport | undefined } {
+  const { file, path } = home
+  const all = new Uint8Array(HEADER_LENGTH)
+  const headerBytes = all.subarray(0, file.read(0, all))
+  const found = bookletKind(headerBytes)
+  if (found !== undefined && found !== kind) {
+    throw new WrongFileTypeError(`${path} holds ${found}-length values; open it with ${found === 'fixed' ? 'openFixedBooklet' : 'openBooklet'}`, found)
+  }
+  const record = headerBytes.length === HEADER_LENGTH ? readRecord(headerBytes) : undefined
+  const rewriting = record !== undefined && headerVersion(headerBytes) === REWRITING_VERSION
+  const header = decodeHeader(headerBytes, rewriting ? record.version : undefined)
+  if (flag === 'r') {
+    if (header.nKeys === NOT_CLOSED || rewriting) throw new FileNotClosedError(path)
+    checkIndexInside(home, header)
+    const engine = start(home, headerBytes, header, true, bufferSize)
+    return { engine, clean: isClean(home, header, record), repair: undefined }
+  }
+  if (isClean(home, header, record)) {
+    checkIndexInside(home, header)
+    return { engine: start(home, headerBytes, header, false, bufferSize), clean: true, repair: undefined }
+  }
+  return { ...recover(home, headerBytes, header, record, bufferSize, environment), clean: false }
+}
+
+/** The file is as our last writer left it: nobody wrote to it since. */
+function isClean(home: FileHome, header: BookletHeader, record: RecoveryRecord | undefined): boolean {
+  if (record?.state !== 'clean' || record.nKeys !== header.nKeys || home.file.size() !== record.length) return false
+  const modified = home.file.modified()
+  // File systems keep what we set to the microsecond, or cut it off to something coarser.
+  return modified !== undefined && Math.abs(modified - record.modified) <= 2
+}
+
+export function checkIndexInside(home: FileHome, header: BookletHeader): void {
+  const end = header.indexOffset + header.nBuckets * BUCKET_LENGTH
+  const size = home.file.size()
+  if (end > size) throw new FormatError(`${home.path} has ${size} bytes, but its index would end at ${end}: the file is cut short`)
+  if (header.dataOffset > size) throw new FormatError(`${home.path} has ${size} bytes, but its data would begin at ${header.dataOffset}: the file is cut short`)
+}

@@ -1,0 +1,113 @@
+import type { Environment } from '../base/environment.js'
+import { blockLayout, fillerHead, fillerSpans, LAST, NEXT_AT } from '../format/block.js'
+import { type BookletHeader, decodeHeader, headerVersion, NOT_CLOSED, patchHeader } from '../format/booklet-header.js'
+import { crc32 } from './crc32.js'
+import { writeClean } from './commit.js'
+import { Engine } from './engine.js'
+import type { RepairReport } from './errors.js'
+import type { FileHome } from './file-home.js'
+import { PointerPatches } from './patches.js'
+import { type RecoveryRecord, writeRecord } from './recovery-record.js'
+import { applyRedo, redoFits } from './redo-list.js'
+import { finishRewrite } from './rewrite.js'
+import { readCovered } from './tail.js'
+import { isRegular, livePositions, type Verdict, verify } from './verify.js'
+
+/**
+ * Opens for writing what isn't marked as clean: after a crash, or after somebody else wrote to it. Finishes what can be
+ * finished, cuts off what was never synced, and puts right what is wrong. A second crash meanwhile does
+ * no harm: the next open comes to the same result.
+ */
+export function recover(
+  home: FileHome, headerBytes: Uint8Array, found: BookletHeader, record: RecoveryRecord | undefined, bufferSize: number, environment: Environment,
+): { engine: Engine; repair: RepairReport | undefined } {
+  const { file, path } = home
+  let header = found
+  const keysBefore = header.nKeys === NOT_CLOSED ? undefined : header.nKeys
+  const finishedRewrite = finishRewrite(home, headerBytes, header, record)
+  const finishedSync = !finishedRewrite && finishCommit(home, headerBytes, header, record)
+  if (finishedRewrite || finishedSync) header = decodeHeader(headerBytes, record!.version)
+  home.removeSidecar()
+  const size = file.size()
+  const engine = new Engine({ file, path, readonly: false, bufferSize, header, headerBytes, dataEnd: size })
+  const syncedEnd = finishedRewrite ? undefined : finishedSync ? record!.newLength : record?.length
+  const verdict = judge(engine, syncedEnd)
+  const changed = mend(engine, verdict, size)
+  engine.dataEnd = verdict.end
+  engine.keyCount = verdict.keyCount
+  header.nKeys = verdict.keyCount
+  writeClean(engine, header, verdict.end, environment.now())
+  if (!changed && !finishedSync && !finishedRewrite && keysBefore === verdict.keyCount && headerVersion(headerBytes) === header.version) {
+    return { engine, repair: undefined }
+  }
+  file.sync()
+  return {
+    engine,
+    repair: {
+      finishedSync, finishedRewrite, cutBytes: size - verdict.end, orphans: verdict.orphans.length + verdict.hidden.length,
+      relinked: verdict.recovered, danglingPointers: verdict.dangling, brokenChains: verdict.damaged,
+      strayGaps: engine.livePositions ? verdict.gaps.length : 0, keysBefore, keys: verdict.keyCount,
+    },
+  }
+}
+
+/* Does again what the list of an interrupted sync says, if it is whole and nobody else has written since. */
+function finishCommit(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, record: RecoveryRecord | undefined): boolean {
+  if (record?.state !== 'commit' || header.nKeys !== NOT_CLOSED) return false
+  const { file } = home
+  if (file.size() !== record.fileLength) return false
+  const layout = blockLayout({ ...header, fixed: header.kind === 'fixed' })
+  const list = readCovered(file, layout, record.redoAt, record.redoLength)
+  if (list === undefined || crc32(list) !== record.checksum || !redoFits(file, list)) return false
+  applyRedo(file, list)
+  file.sync()
+  file.read(0, headerBytes)
+  return true
+}
+
+/* Looks at the synced part alone, if a record of ours tells where it ends and no pointer leads beyond; else at everything. */
+function judge(engine: Engine, syncedEnd: number | undefined): Verdict {
+  const { file, layout, header, dataEnd } = engine
+  if (syncedEnd !== undefined && syncedEnd <= dataEnd) {
+    const verdict = verify({ file, layout, header, end: syncedEnd })
+    if (verdict.dangling === 0 && verdict.end === syncedEnd) return verdict
+  }
+  return verify({ file, layout, header, end: dataEnd })
+}
+
+/* Writes what is wrong; false when nothing is. Chains first, so that no lookup fails between two writes. */
+function mend(engine: Engine, verdict: Verdict, size: number): boolean {
+  if (isRegular(verdict, size)) return false
+  const { file, headerBytes, header, layout } = engine
+  patchHeader(headerBytes, { version: header.version, nKeys: NOT_CLOSED })
+  writeRecord(headerBytes, undefined)
+  file.write(0, headerBytes)
+  file.sync()
+  const { blocks } = verdict
+  const links = new PointerPatches()
+  for (const [bucket, chain] of verdict.broken) {
+    chain.forEach((i, at) => {
+      const next = chain[at + 1]
+      links.add(blocks.position[i]! + NEXT_AT, next === undefined ? LAST : blocks.position[next]!)
+    })
+    links.add(engine.index.positionOf(bucket), chain[0] === undefined ? LAST : blocks.position[chain[0]]!)
+  }
+  links.apply(file)
+  file.sync()
+  const kills = new PointerPatches()
+  for (const i of [...verdict.orphans, ...verdict.hidden]) kills.add(blocks.position[i]! + NEXT_AT, 0)
+  kills.apply(file)
+  let uncovered = false
+  for (const { start, end } of verdict.gaps) {
+    const spans = fillerSpans(layout, end - start)
+    if (spans === undefined) uncovered = true
+    let at = start
+    for (const span of spans ?? []) {
+      file.write(at, fillerHead(layout, span)!)
+      at += span
+    }
+  }
+  file.sync()
+  if (uncovered) engine.livePositions = livePositions(verdict)
+  return true
+}

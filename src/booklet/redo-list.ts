@@ -1,0 +1,106 @@
+import { equalBytes } from '../base/bytes.js'
+import { readU48, writeU48 } from '../format/integers.js'
+import type { RandomAccessFile } from '../platform/random-access-file.js'
+import { PointerPatches } from './patches.js'
+
+/*
+ * What a commit overwrites, written down before it begins, so that it can be finished after a crash.
+ * A list of entries, integers little-endian:
+ *
+ *    0 position 6 | 6 kind 1 | 7 length 1 | what stands there | what belongs there
+ *
+ * Entries without a check hold no "what stands there". They are applied in order of their kinds: first
+ * the covered blocks appear, then chains lead to them, then replaced blocks die. So whoever finds the
+ * file half-way sees each key in its old or its new state.
+ */
+export type RedoKind = 'uncover' | 'pointer' | 'bytes' | 'kill'
+
+const KINDS: RedoKind[] = ['uncover', 'pointer', 'bytes', 'kill']
+const UNCHECKED = 0x80
+const HEAD = 8
+
+export class RedoList {
+  #bytes = new Uint8Array(1024)
+  #length = 0
+
+  /** The list so far; valid until the next `add`. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** Adds an overwrite of up to 127 bytes; without `before` it is done whatever stands there. */
+  add(kind: RedoKind, position: number, before: Uint8Array | undefined, after: Uint8Array): void {
+    const at = this.#grow(HEAD + (before ? before.length : 0) + after.length)
+    const bytes = this.#bytes
+    writeU48(bytes, at, position)
+    bytes[at + 6] = KINDS.indexOf(kind)
+    bytes[at + 7] = after.length | (before ? 0 : UNCHECKED)
+    if (before) bytes.set(before, at + HEAD)
+    bytes.set(after, at + HEAD + (before ? before.length : 0))
+  }
+
+  /** Adds an overwrite of a pointer. */
+  addPointer(kind: 'pointer' | 'kill', position: number, before: number, after: number): void {
+    const at = this.#grow(HEAD + 12)
+    const bytes = this.#bytes
+    writeU48(bytes, at, position)
+    bytes[at + 6] = KINDS.indexOf(kind)
+    bytes[at + 7] = 6
+    writeU48(bytes, at + HEAD, before)
+    writeU48(bytes, at + HEAD + 6, after)
+  }
+
+  #grow(length: number): number {
+    const at = this.#length
+    if (at + length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#bytes.length * 2, at + length))
+      grown.set(this.#bytes.subarray(0, at))
+      this.#bytes = grown
+    }
+    this.#length += length
+    return at
+  }
+}
+
+/** Calls `visit` for each entry; false when the list isn't whole. */
+function forEach(list: Uint8Array, visit: (position: number, kind: RedoKind, before: Uint8Array | undefined, after: Uint8Array) => void): boolean {
+  for (let at = 0; at < list.length; ) {
+    if (at + HEAD > list.length) return false
+    const kind = KINDS[list[at + 6]!]
+    const length = list[at + 7]! & ~UNCHECKED
+    const checked = (list[at + 7]! & UNCHECKED) === 0
+    const end = at + HEAD + length * (checked ? 2 : 1)
+    if (kind === undefined || end > list.length) return false
+    visit(readU48(list, at), kind, checked ? list.subarray(at + HEAD, at + HEAD + length) : undefined, list.subarray(end - length, end))
+    at = end
+  }
+  return true
+}
+
+/** Writes what the list says, in its order. */
+export function applyRedo(file: RandomAccessFile, list: Uint8Array): void {
+  let patches = new PointerPatches()
+  let current: RedoKind | undefined
+  forEach(list, (position, kind, _before, after) => {
+    if (kind !== current) {
+      patches.apply(file)
+      patches = new PointerPatches()
+      current = kind
+    }
+    if (kind === 'pointer' || kind === 'kill') patches.add(position, readU48(after, 0))
+    else file.write(position, after)
+  })
+  patches.apply(file)
+}
+
+/** Whether at each place stands what did before the commit or what belongs there after it: nobody else wrote since. */
+export function redoFits(file: RandomAccessFile, list: Uint8Array): boolean {
+  let fits = true
+  const whole = forEach(list, (position, kind, before, after) => {
+    if (!fits || before === undefined) return
+    const found = new Uint8Array(after.length)
+    fits = file.read(position, found) === found.length && (equalBytes(found, before) || equalBytes(found, after))
+    if ((kind === 'pointer' || kind === 'kill') && after.length !== 6) fits = false
+  })
+  return whole && fits
+}

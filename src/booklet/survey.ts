@@ -1,0 +1,181 @@
+import { type BlockHead, type BlockLayout, DEAD, hasDigest, newBlockHead, readBlockHead, readDigest } from '../format/block.js'
+import { digestKey, newDigest } from '../format/blake2s.js'
+import { BUCKET_LENGTH, type BookletHeader } from '../format/booklet-header.js'
+import { Buckets } from '../format/bucket.js'
+import { isInternalKeyAt } from '../format/internal-keys.js'
+import type { RandomAccessFile } from '../platform/random-access-file.js'
+
+/** What a survey looks at: a file up to `end`, in terms of a header. */
+export interface Surveyed {
+  file: RandomAccessFile
+  layout: BlockLayout
+  header: BookletHeader
+  end: number
+}
+
+/** All blocks that aren't dead, in file order, column by column. */
+export class BlockList {
+  count = 0
+  position = new Float64Array(256)
+  next = new Float64Array(256)
+  bucket = new Uint32Array(256)
+  w0 = new Int32Array(256)
+  w1 = new Int32Array(256)
+  w2 = new Int32Array(256)
+  w3 = new Uint8Array(256)
+  internal = new Uint8Array(256)
+
+  /** Index of the block at a position, or -1. */
+  find(position: number): number {
+    let low = 0
+    let high = this.count - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const there = this.position[middle]!
+      if (there === position) return middle
+      if (there < position) low = middle + 1
+      else high = middle - 1
+    }
+    return -1
+  }
+
+  sameKey(a: number, b: number): boolean {
+    return this.w0[a] === this.w0[b] && this.w1[a] === this.w1[b] && this.w2[a] === this.w2[b] && this.w3[a] === this.w3[b]
+  }
+
+  grow(): void {
+    if (this.count < this.position.length) return
+    const room = this.count * 2
+    this.position = copied(this.position, new Float64Array(room))
+    this.next = copied(this.next, new Float64Array(room))
+    this.bucket = copied(this.bucket, new Uint32Array(room))
+    this.w0 = copied(this.w0, new Int32Array(room))
+    this.w1 = copied(this.w1, new Int32Array(room))
+    this.w2 = copied(this.w2, new Int32Array(room))
+    this.w3 = copied(this.w3, new Uint8Array(room))
+    this.internal = copied(this.internal, new Uint8Array(room))
+  }
+}
+
+function copied<T extends Float64Array | Uint32Array | Int32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from)
+  return to
+}
+
+const CHUNK = 0x100000
+
+/** Reads blocks one after the other, checking each: a block that isn't dead must hold the digest of its key. */
+export class BlockReader {
+  readonly head: BlockHead = newBlockHead()
+  readonly #what: Surveyed
+  readonly #buckets: Buckets
+  readonly #digest = newDigest()
+  #chunk = new Uint8Array(CHUNK)
+  #start = 0
+  #length = 0
+
+  constructor(what: Surveyed) {
+    this.#what = what
+    this.#buckets = new Buckets(what.header.nBuckets)
+  }
+
+  /** Whether a block lies at a position and ends at `limit` or before; its fields are in `head`. */
+  isBlock(position: number, limit: number): boolean {
+    const { layout } = this.#what
+    if (!this.#has(position, layout.headerLength)) return false
+    readBlockHead(layout, this.#chunk, position - this.#start, this.head)
+    const { length, keyLength, next } = this.head
+    if (position + length > limit) return false
+    if (next === DEAD) return true
+    if (!this.#has(position, layout.headerLength + keyLength)) return false
+    const at = position - this.#start
+    digestKey(this.#chunk.subarray(at + layout.headerLength, at + layout.headerLength + keyLength), this.#digest)
+    return hasDigest(this.#chunk, at, this.#digest)
+  }
+
+  /** Appends the block that was just read to a list. */
+  appendTo(list: BlockList, position: number): void {
+    list.grow()
+    const i = list.count++
+    const at = position - this.#start
+    readDigest(this.#chunk, at, this.#digest)
+    list.position[i] = position
+    list.next[i] = this.head.next
+    list.bucket[i] = this.#buckets.of(this.#digest)
+    list.w0[i] = this.#digest.w0
+    list.w1[i] = this.#digest.w1
+    list.w2[i] = this.#digest.w2
+    list.w3[i] = this.#digest.w3
+    const { layout } = this.#what
+    list.internal[i] = !layout.fixed && isInternalKeyAt(this.#chunk, at + layout.headerLength, this.head.keyLength) ? 1 : 0
+  }
+
+  #has(position: number, length: number): boolean {
+    if (position >= this.#start && position + length <= this.#start + this.#length) return true
+    if (position + length > this.#what.end) return false
+    if (this.#chunk.length < length) this.#chunk = new Uint8Array(length)
+    const size = Math.min(this.#chunk.length, this.#what.end - position)
+    this.#start = position
+    this.#length = this.#what.file.read(position, this.#chunk.subarray(0, size))
+    return this.#length >= length
+  }
+}
+
+/** First and end position of each stretch of blocks. */
+export function stretches({ header, end }: Surveyed): [number, number][] {
+  const { indexOffset, dataOffset, nBuckets } = header
+  if (indexOffset < dataOffset) return [[dataOffset, end]]
+  const indexEnd = indexOffset + nBuckets * BUCKET_LENGTH
+  return [[dataOffset, indexOffset], [indexEnd, Math.max(indexEnd, end)]]
+}
+
+/** Bytes between blocks that aren't blocks. */
+export interface Gap {
+  start: number
+  end: number
+}
+
+/** Everything that lies in the data part of a file. */
+export interface Survey {
+  blocks: BlockList
+  /** Stretches within the data that hold no blocks. */
+  gaps: Gap[]
+  /** Where the last whole block ends; what follows is torn. */
+  end: number
+}
+
+/**
+ * Reads a file front to back. Where something isn't a block, `resume` tells the next position that one is
+ * known to lie at (because a chain leads there).
+ */
+export function survey(what: Surveyed, resume: (after: number) => number | undefined): Survey {
+  const reader = new BlockReader(what)
+  const blocks = new BlockList()
+  const gaps: Gap[] = []
+  let lastEnd = what.header.dataOffset
+  for (const [start, end] of stretches(what)) {
+    lastEnd = Math.min(start, end)
+    for (let at = start; at < end; ) {
+      if (reader.isBlock(at, end)) {
+        if (reader.head.next !== DEAD) reader.appendTo(blocks, at)
+        at += reader.head.length
+        lastEnd = at
+        continue
+      }
+      const next = resume(at)
+      if (next === undefined || next >= end) {
+        if (end < what.end) gaps.push({ start: at, end })
+        break
+      }
+      gaps.push({ start: at, end: next })
+      at = next
+    }
+  }
+  return { blocks, gaps, end: Math.max(lastEnd, dataFloor(what)) }
+}
+
+/* The file can't end before its index does. */
+function dataFloor({ header }: Surveyed): number {
+  const { indexOffset, dataOffset, nBuckets } = header
+  return Math.max(dataOffset, indexOffset + nBuckets * BUCKET_LENGTH)
+}

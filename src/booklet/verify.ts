@@ -1,0 +1,150 @@
+import { FormatError } from '../base/error.js'
+import { DEAD, LAST } from '../format/block.js'
+import { BUCKET_LENGTH } from '../format/booklet-header.js'
+import { readU48 } from '../format/integers.js'
+import type { Engine } from './engine.js'
+import { type BlockList, BlockReader, type Gap, survey, type Surveyed, stretches } from './survey.js'
+
+/** How a file's chains and its blocks fit together. */
+export interface Verdict {
+  blocks: BlockList
+  /** By block: 1 = a lookup finds it. */
+  valid: Uint8Array
+  /** Blocks that a chain leads to, but that another block of the same key hides. */
+  hidden: number[]
+  /** Blocks that no chain leads to, in sound buckets: writes that were cut off. */
+  orphans: number[]
+  /** Buckets whose chain is damaged, with the blocks that belong into it, best first. */
+  broken: Map<number, number[]>
+  /** How many of them lookups stumble over (and not only pass a hidden block). */
+  damaged: number
+  /** Blocks of broken buckets that no chain led to any more. */
+  recovered: number
+  /** Pointers that led nowhere. */
+  dangling: number
+  gaps: Gap[]
+  /** Where the last whole block ends. */
+  end: number
+  /** Valid blocks without internal ones. */
+  keyCount: number
+}
+
+/**
+ * Goes through a whole file. What lookups find is the truth; what lies there without a chain leading to it was
+ * never finished. Only where a chain itself is damaged do the blocks count that belong to its bucket.
+ */
+export function verify(what: Surveyed): Verdict {
+  const heads = readHeads(what)
+  let reachable: Float64Array | undefined
+  const found = survey(what, (after) => {
+    reachable ??= walkChains(what, heads)
+    return reachable.find((position) => position > after)
+  })
+  const { blocks } = found
+  const verdict: Verdict = {
+    blocks, valid: new Uint8Array(blocks.count), hidden: [], orphans: [], broken: new Map(), damaged: 0, recovered: 0, dangling: 0,
+    gaps: found.gaps, end: found.end, keyCount: 0,
+  }
+  for (let bucket = 0; bucket < what.header.nBuckets; bucket++) {
+    const head = readU48(heads, bucket * BUCKET_LENGTH)
+    if (head > LAST) followChain(verdict, bucket, head)
+  }
+  sortOrphans(verdict)
+  for (let i = 0; i < blocks.count; i++) if (verdict.valid[i] && !blocks.internal[i]) verdict.keyCount++
+  return verdict
+}
+
+function readHeads({ file, header }: Surveyed): Uint8Array {
+  const length = header.nBuckets * BUCKET_LENGTH
+  const size = file.size()
+  if (header.indexOffset + length > size) {
+    throw new FormatError(`the index would end at ${header.indexOffset + length}, but the file at ${size}: it is cut short`)
+  }
+  const heads = new Uint8Array(length)
+  file.read(header.indexOffset, heads)
+  return heads
+}
+
+function followChain(verdict: Verdict, bucket: number, head: number): void {
+  const { blocks, valid } = verdict
+  const chain: number[] = []
+  let position = head
+  while (position > LAST) {
+    const i = blocks.find(position)
+    if (i < 0 || blocks.bucket[i] !== bucket || valid[i]) {
+      // A dead block, no block at all, one of another chain, or one that was passed before.
+      verdict.broken.set(bucket, chain)
+      verdict.damaged++
+      if (i < 0) verdict.dangling++
+      return
+    }
+    if (chain.some((earlier) => blocks.sameKey(earlier, i))) {
+      verdict.hidden.push(i)
+      verdict.broken.set(bucket, chain)
+    } else chain.push(i)
+    valid[i] = 1
+    position = blocks.next[i]!
+  }
+}
+
+function sortOrphans(verdict: Verdict): void {
+  const { blocks, valid, broken } = verdict
+  for (const i of verdict.hidden) valid[i] = 0
+  const hidden = new Set(verdict.hidden)
+  // The latest first: of two blocks of one key it is the newer.
+  for (let i = blocks.count - 1; i >= 0; i--) {
+    if (valid[i] || hidden.has(i)) continue
+    const chain = broken.get(blocks.bucket[i]!)
+    if (chain === undefined || chain.some((other) => blocks.sameKey(other, i))) {
+      verdict.orphans.push(i)
+      continue
+    }
+    chain.push(i)
+    valid[i] = 1
+    verdict.recovered++
+  }
+}
+
+/* Positions of all whole blocks that chains lead to, ascending: the slow way, for files that can't be read front to back. */
+function walkChains(what: Surveyed, heads: Uint8Array): Float64Array {
+  const reader = new BlockReader(what)
+  const parts = stretches(what)
+  const seen = new Set<number>()
+  for (let at = 0; at < heads.length; at += BUCKET_LENGTH) {
+    let position = readU48(heads, at)
+    while (position > LAST && !seen.has(position)) {
+      const part = parts.find(([start, end]) => position >= start && position < end)
+      if (part === undefined || !reader.isBlock(position, part[1]) || reader.head.next === DEAD) break
+      seen.add(position)
+      position = reader.head.next
+    }
+  }
+  return Float64Array.from(seen).sort()
+}
+
+/** True when the file can be read front to back, and each block that isn't dead is found by a lookup. */
+export function isRegular(verdict: Verdict, end: number): boolean {
+  return (
+    verdict.end === end && verdict.gaps.length === 0 && verdict.orphans.length === 0 && verdict.hidden.length === 0 && verdict.broken.size === 0
+  )
+}
+
+/** Positions of the valid blocks. */
+export function livePositions({ blocks, valid }: Verdict): Float64Array {
+  return blocks.position.subarray(0, blocks.count).filter((_position, i) => valid[i] === 1)
+}
+
+/**
+ * For readers of files that others wrote: makes iteration and count agree with what lookups find.
+ *
+ * @throws FormatError when chains are damaged: entries may be missing then
+ */
+export function trustworthy(engine: Engine): void {
+  const { file, layout, header, dataEnd } = engine
+  const verdict = verify({ file, layout, header, end: dataEnd })
+  if (verdict.damaged > 0) {
+    throw new FormatError(`${engine.path} is damaged or cut short: ${verdict.damaged} chains of its index are broken. Open it for writing to repair it.`)
+  }
+  engine.keyCount = verdict.keyCount
+  if (!isRegular(verdict, dataEnd)) engine.livePositions = livePositions(verdict)
+}

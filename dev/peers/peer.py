@@ -12,7 +12,9 @@ kill them. tests/support/python.ts is the other end and says which commands ther
 import base64
 import json
 import os
+import shutil
 import sys
+import time
 import traceback
 import warnings
 
@@ -50,6 +52,15 @@ class Peer:
         from importlib.metadata import version
 
         return {name: version(name) for name in ("booklet", "s3func", "ebooklet")} | {"python": sys.version.split()[0]}
+
+    def sleep(self, seconds):
+        """Lets a request behind this one come later, for tests that wait meanwhile."""
+        time.sleep(seconds)
+
+    def replace_file(self, path):
+        """Puts a copy in the place of a file, as an editor or a backup program does: another inode, with a lock of its own."""
+        shutil.copyfile(path, path + ".copy")
+        os.replace(path + ".copy", path)
 
     def booklet_open(self, path, flag="r", fixed=False, **options):
         known = {
@@ -166,6 +177,8 @@ def main():
     peer = Peer()
     commands = {
         "versions": peer.versions,
+        "sleep": peer.sleep,
+        "replaceFile": peer.replace_file,
         "booklet.open": peer.booklet_open,
         "booklet.apply": peer.booklet_apply,
         "booklet.get": peer.booklet_get,

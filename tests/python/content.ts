@@ -1,8 +1,7 @@
 /** Compares what each side sees in a file with what should be there. */
 import { expect } from 'vitest'
-import { fromBase64, toBase64 } from '../../src/base/bytes.js'
-import type { PythonDump, PythonOpenOptions } from '../support/python.js'
-import { isTagged, fromTagged, type Tagged } from '../support/tagged.js'
+import type { PythonDump } from '../support/python.js'
+import { fromTagged, isTagged } from '../support/tagged.js'
 import type { Content, Entry } from './history.js'
 
 /** Both by enumeration and by lookup, values, timestamps, metadata, reserved slots, and the count. */

@@ -84,6 +84,10 @@ export interface PythonSessionOptions {
 /** Every command of the peer: what it takes and what it answers. */
 export interface PythonCommands {
   versions: [Record<never, never>, Record<'booklet' | 's3func' | 'ebooklet' | 'python', string>]
+  /** Does nothing for a time: what is asked behind it is done later, while the test waits for something else. */
+  sleep: [{ seconds: number }, null]
+  /** Puts a copy of a file in its place: the same content, another inode. */
+  replaceFile: [{ path: string }, null]
   'booklet.open': [PythonOpenOptions, { handle: Handle }]
   /** One result per operation: what the original's method returned, for `prune` and `load`. */
   'booklet.apply': [{ handle: Handle; operations: PythonOperation[] }, Tagged[]]

@@ -1,0 +1,22 @@
+import type { ObjectStore } from '../../store/object-store.js'
+
+/** What a session needs of a remote: a store and the key of the db object in it. */
+export interface OpenedConnection {
+  store: ObjectStore
+  dbKey: string
+  /** Lets go of what `open` made. A store that somebody else owns stays open. */
+  close(): Promise<void>
+}
+
+/**
+ * Where a database lives. Given to `openEbooklet`; may be used for many sessions, also at once. Holds
+ * credentials, if any, where neither JSON nor inspection shows them.
+ */
+export interface RemoteConnection {
+  /** The key of the db object. */
+  readonly dbKey: string
+  /** What to call it in messages; never holds a secret. */
+  readonly name: string
+  /** `read` may go another, public way than `write`. */
+  open(purpose: 'read' | 'write'): OpenedConnection
+}

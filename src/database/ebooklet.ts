@@ -1,0 +1,331 @@
+import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
+import type { Environment } from '../base/environment.js'
+import type { NamedSerializer } from '../serializers/index.js'
+import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
+import { PushInProgressError } from '../sync/errors.js'
+import { checkKey } from '../sync/key.js'
+import { ValueFetcher } from '../sync/fetch.js'
+import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
+import { pull, type PullResult } from '../sync/pull.js'
+import { push, type PushOptions, type WriteLock } from '../sync/push.js'
+import type { PushResult } from '../sync/push-result.js'
+import type { RemoteLocation } from '../sync/remote.js'
+import type { SyncState } from '../sync/state.js'
+import { Changes } from './changes.js'
+import { readEach, wantedValues } from './read.js'
+
+/** Options of calls that may ask the network. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined
+}
+
+export interface LoadOptions extends CallOptions {
+  onProgress?: ProgressListener | undefined
+}
+
+/** What `openEbooklet` hands over. */
+export interface SessionParts<V> {
+  state: SyncState
+  remote: RemoteLocation
+  serializer: NamedSerializer<V>
+  environment: Environment
+  /** Undefined in a read-only session. */
+  lock: (WriteLock & { release(): Promise<void> }) | undefined
+  closeConnection: () => Promise<void>
+}
+
+/**
+ * One open database: a map in a local file, in step with a remote when you say so. What is local is
+ * synchronous; what may ask the network is async. Made by `openEbooklet`; close it with `close()` or
+ * `await using`.
+ */
+export class Ebooklet<V = unknown> implements AsyncDisposable {
+  readonly #state: SyncState
+  readonly #remote: RemoteLocation
+  readonly #serializer: NamedSerializer<V>
+  readonly #environment: Environment
+  readonly #lock: SessionParts<V>['lock']
+  readonly #closeConnection: () => Promise<void>
+  readonly #fetcher: ValueFetcher
+  readonly #closing = new AbortController()
+  #pushing: Promise<PushResult> | undefined
+  #closed: Promise<void> | undefined
+
+  /** @internal */
+  constructor(parts: SessionParts<V>) {
+    this.#state = parts.state
+    this.#remote = parts.remote
+    this.#serializer = parts.serializer
+    this.#environment = parts.environment
+    this.#lock = parts.lock
+    this.#closeConnection = parts.closeConnection
+    this.#fetcher = new ValueFetcher(parts.remote, parts.state, (signal) => pull(parts.state, parts.remote, signal))
+  }
+
+  /** Path of the local file; undefined for `:memory:`. */
+  get path(): string | undefined {
+    return this.#state.local.path
+  }
+  /** 32 hexadecimal digits that every copy of this database shares. */
+  get uuid(): string {
+    return this.#state.local.uuid
+  }
+  get readonly(): boolean {
+    return this.#lock === undefined
+  }
+  /** How many group objects the remote has; null in per-key mode. */
+  get numGroups(): number | null {
+    return this.#state.pending.numGroups ?? null
+  }
+  /** Name of the value serializer, as in Python; `custom` for one of your own. */
+  get valueSerializer(): string {
+    return this.#serializer.name
+  }
+  /** µs of the remote's last commit that this session knows; undefined before the first push. */
+  get remoteTimestamp(): number | undefined {
+    return this.#state.remote.timestamp ?? undefined
+  }
+  /** How many keys there are, local and remote together. */
+  get size(): number {
+    return this.#open().size
+  }
+
+  has(key: string): boolean {
+    return this.#open().has(key)
+  }
+
+  /** Every key, local and remote. Don't change the database while you iterate: take a copy first. */
+  keys(): IterableIterator<string> {
+    return this.#open().keys()
+  }
+
+  /** Keys with the µs of their newest value. */
+  *timestamps(): Generator<[string, number]> {
+    for (const key of this.keys()) yield [key, this.#state.getTimestamp(key)!]
+  }
+
+  /** µs of the newest value of the key; undefined when there is no such key. */
+  getTimestamp(key: string): number | undefined {
+    return this.#open().getTimestamp(key)
+  }
+
+  /**
+   * The value of a key, from the local file or fetched once and kept; undefined when there is none.
+   * @throws IntegrityError, StoreError, DeserializationError
+   */
+  async get(key: string, options: CallOptions = {}): Promise<V | undefined> {
+    const bytes = await this.getBytes(key, options)
+    return bytes && this.#serializer.decode(bytes)
+  }
+
+  /** Like `get`, without decoding. */
+  async getBytes(key: string, options: CallOptions = {}): Promise<Uint8Array | undefined> {
+    const state = this.#open()
+    const found = state.locate(key)
+    if (found.where === 'absent') return undefined
+    if (found.where === 'local') return state.local.getBytes(key)
+    return this.#fetcher.fetchOne({ key, entry: found.entry }, this.#signal(options.signal))
+  }
+
+  /** The values of many keys, in their order, undefined where there is none. Near ranges are read together. */
+  async getMany(keys: Iterable<string>, options: CallOptions = {}): Promise<(V | undefined)[]> {
+    const state = this.#open()
+    const asked = [...keys]
+    const fetched = new Map<string, Uint8Array | undefined>()
+    const deliver = (key: string, value: Uint8Array | undefined) => fetched.set(key, value)
+    await this.#fetcher.fetch(wantedValues(state, asked), { signal: this.#signal(options.signal), deliver })
+    return asked.map((key) => {
+      const bytes = fetched.has(key) ? fetched.get(key) : state.has(key) ? state.local.getBytes(key) : undefined
+      return bytes && this.#serializer.decode(bytes)
+    })
+  }
+
+  /** Keys and values of the keys that exist when the iteration begins; fetches ahead, group by group. */
+  async *entries(options: CallOptions = {}): AsyncGenerator<[string, V]> {
+    const state = this.#open()
+    for await (const [key, bytes] of readEach(state, this.#fetcher, this.#signal(options.signal))) {
+      yield [key, this.#serializer.decode(bytes)]
+      this.#open()
+    }
+  }
+
+  /** Like `entries`, without the keys. */
+  async *values(options: CallOptions = {}): AsyncGenerator<V> {
+    for await (const [, value] of this.entries(options)) yield value
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<[string, V]> {
+    return this.entries()
+  }
+
+  /** Fetches the values of these keys (default: of all) that are not local yet, and keeps them. */
+  async load(keys?: Iterable<string>, options: LoadOptions = {}): Promise<void> {
+    const state = this.#open()
+    const wanted = wantedValues(state, keys ?? state.keys())
+    const meter = new ProgressMeter(this.#environment, options.onProgress)
+    const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
+    const numGroups = this.numGroups
+    const groups = numGroups === null ? wanted.length : new Set(wanted.map(({ key }) => state.groupOf(key))).size
+    meter.begin('fetch', { bytes, groups })
+    await this.#fetcher.fetch(wanted, { signal: this.#signal(options.signal), meter })
+  }
+
+  /**
+   * Sets a value in the local file; `push` sends it.
+   * @param options timestamp: µs; default now
+   * @throws SerializationError, InvalidArgumentError, ReadOnlyError: nothing was changed
+   */
+  set(key: string, value: V, options: { timestamp?: number } = {}): this {
+    const state = this.#writable()
+    writeValue(state, key, this.#encode(value), options.timestamp ?? this.#environment.now())
+    return this
+  }
+
+  /** Sets many values; all are encoded before the first is written, so a bad one changes nothing. */
+  update(entries: Iterable<readonly [string, V]>): this {
+    const state = this.#writable()
+    const encoded = [...entries].map(([key, value]): [string, Uint8Array] => {
+      checkKey(key)
+      return [key, this.#encode(value)]
+    })
+    for (const [key, bytes] of encoded) writeValue(state, key, bytes, this.#environment.now())
+    return this
+  }
+
+  /** Deletes a key locally; `push` deletes it on the remote. False when there was no such key. */
+  delete(key: string): boolean {
+    const state = this.#writable()
+    checkKey(key)
+    return deleteKey(state, key)
+  }
+
+  /** Deletes every key at the next push; `discard()` before it takes that back. */
+  clear(): void {
+    const state = this.#writable()
+    this.#refuseDuringPush('clear')
+    for (const key of [...state.keys()]) deleteKey(state, key)
+  }
+
+  /**
+   * Sets the µs of a key's value, as a change to push; fetches the value first if it isn't local.
+   * False when there is no such key.
+   */
+  async setTimestamp(key: string, timestamp: number, options: CallOptions = {}): Promise<boolean> {
+    const state = this.#writable()
+    const bytes = await this.getBytes(key, options)
+    if (!bytes) return false
+    writeValue(state, key, bytes, timestamp)
+    return true
+  }
+
+  /** The metadata of the database, any JSON value; undefined when there is none. */
+  get metadata(): unknown {
+    return this.#open().local.metadata
+  }
+
+  /** A change to push, like a value. */
+  set metadata(value: unknown) {
+    const state = this.#writable()
+    state.local.setMetadata(value, { timestamp: this.#environment.now() })
+    state.pending.setMetaPending(true)
+  }
+
+  /** Drops local copies of values older than `before` (µs) that the remote has; never a pending write. Returns how many blocks the file lost. */
+  prune(options: { before?: number } = {}): number {
+    const state = this.#open()
+    this.#refuseDuringPush('prune')
+    state.saveJournal()
+    return state.local.prune({ ...options, keep: state.pending.written })
+  }
+
+  /** Makes all local changes durable: they survive a crash from here on. */
+  sync(): void {
+    this.#open().save()
+  }
+
+  /** What waits for the next push. */
+  changes(): Changes {
+    return new Changes(this.#open(), this)
+  }
+
+  /**
+   * Drops pending changes of these keys (default: all, with the metadata edit and a pending replacement).
+   * Values come back from the remote, deleted keys reappear.
+   */
+  discard(keys?: Iterable<string>): void {
+    const state = this.#writable()
+    this.#refuseDuringPush('discard')
+    if (keys === undefined) discardAll(state)
+    else discardKeys(state, keys)
+  }
+
+  /**
+   * Sends every pending change to the remote in one commit. What failed is in the result's `failures` and
+   * stays pending; a push again sends only that.
+   * @throws LockLostError, CommitFailedError: everything is still pending
+   */
+  async push(options: PushOptions = {}): Promise<PushResult> {
+    const state = this.#writable()
+    this.#refuseDuringPush('push')
+    const context = { state, remote: this.#remote, fetcher: this.#fetcher, lock: this.#lock!, environment: this.#environment }
+    const running = push(context, { ...options, signal: this.#signal(options.signal) })
+    this.#pushing = running.finally(() => (this.#pushing = undefined))
+    return this.#pushing
+  }
+
+  /** Takes in the remote's newest state; one request without a body when nothing changed. */
+  async pull(options: CallOptions = {}): Promise<PullResult> {
+    const state = this.#open()
+    this.#refuseDuringPush('pull')
+    return pull(state, this.#remote, this.#signal(options.signal))
+  }
+
+  /** Keeps pending changes in the local file, releases the lock and lets go of everything. May be called twice. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new ClosedError('the database was closed'))
+    await this.#pushing?.catch(() => undefined)
+    // Each step is done whatever becomes of the others; the first error is told.
+    const errors: unknown[] = []
+    for (const step of [() => this.#state.save(), () => this.#state.local.close(), () => this.#lock?.release(), this.#closeConnection]) {
+      try {
+        await step()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw errors[0]
+  }
+
+  #open(): SyncState {
+    if (this.#closed) throw new ClosedError('the database is closed: open it again')
+    return this.#state
+  }
+
+  #writable(): SyncState {
+    const state = this.#open()
+    if (this.readonly) throw new ReadOnlyError("the database was opened with flag 'r': open it with 'w' or 'c' to change it")
+    return state
+  }
+
+  #refuseDuringPush(operation: string): void {
+    if (this.#pushing) throw new PushInProgressError(operation)
+  }
+
+  #encode(value: V): Uint8Array {
+    if (value === undefined) throw new InvalidArgumentError('undefined is no value: delete the key instead')
+    return this.#serializer.encode(value)
+  }
+
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+  }
+}

@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs'
+import type { Environment } from '../base/environment.js'
+import { FileLockedError, openBooklet, type BookletOptions } from '../booklet/index.js'
+import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
+import { ConflictingOptionError } from '../sync/errors.js'
+import { PendingChanges } from '../sync/pending.js'
+import type { RemoteSnapshot } from '../sync/remote.js'
+import { RemoteIndex } from '../sync/remote-index.js'
+import { noRemoteYet, SyncState, type IndexFile, type LocalFile } from '../sync/state.js'
+import { indexFileBeside, indexFileInMemory } from './index-file.js'
+import type { OpenEbookletOptions } from './options.js'
+import type { Rollback } from './rollback.js'
+
+type LocalOptions = BookletOptions<string, unknown>
+
+/** Opens and makes the local file of a session. */
+export class LocalOpener<V> {
+  readonly #path: string
+  readonly #options: OpenEbookletOptions<V>
+  readonly #environment: Environment
+  readonly #lockTimeout: number
+  readonly #rollback: Rollback
+  readonly #indexFile: IndexFile
+  readonly #asked: NamedSerializer<V> | undefined
+
+  constructor(path: string, options: OpenEbookletOptions<V>, environment: Environment, lockTimeout: number, rollback: Rollback) {
+    this.#path = path
+    this.#options = options
+    this.#environment = environment
+    this.#lockTimeout = lockTimeout
+    this.#rollback = rollback
+    this.#indexFile = this.#inMemory ? indexFileInMemory() : indexFileBeside(path)
+    // A name that doesn't exist is refused before anything is opened.
+    this.#asked = options.valueSerializer === undefined ? undefined : resolveSerializer<V>(options.valueSerializer)
+  }
+
+  get #inMemory(): boolean {
+    return this.#path === ':memory:'
+  }
+
+  /** The state of the file that is there; undefined when there is none. */
+  async openExisting(): Promise<SyncState | undefined> {
+    if (this.#inMemory || !existsSync(this.#path)) return undefined
+    // Readers write too: they keep what they fetch.
+    const file = await this.#openFile({ flag: 'w' })
+    this.#checkSerializer(file.valueSerializerCode)
+    return SyncState.load(file, this.#indexFile)
+  }
+
+  /** A new file: a copy of the remote's database, or a database of its own. A file that appeared meanwhile is not touched. */
+  async create(snapshot: RemoteSnapshot | undefined): Promise<SyncState> {
+    if (snapshot) this.#checkSerializer(snapshot.header.valueSerializer)
+    return this.#newState(await this.#openFile({ flag: 'c', ...this.#shape(snapshot) }))
+  }
+
+  /** A new file in the place of whatever is there (flag `n`). It keeps the remote's uuid where local copies stay readable. */
+  async createAnew(snapshot: RemoteSnapshot | undefined): Promise<SyncState> {
+    const sameValues = snapshot && (!this.#asked || this.#asked.code === snapshot.header.valueSerializer)
+    const file = await this.#openFile({ flag: 'n', ...this.#shape(sameValues ? snapshot : undefined) })
+    this.#indexFile.remove()
+    return this.#newState(file)
+  }
+
+  serializerOf(state: SyncState): NamedSerializer<V> {
+    return this.#asked ?? (serializerByCode(state.local.valueSerializerCode) as NamedSerializer<V>)
+  }
+
+  warn(message: string): void {
+    if (this.#options.onWarning) this.#options.onWarning(message)
+    else process.emitWarning(message, 'EbookletWarning')
+  }
+
+  #newState(local: LocalFile): SyncState {
+    return new SyncState({ local, indexFile: this.#indexFile, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
+  }
+
+  #shape(snapshot: RemoteSnapshot | undefined): LocalOptions {
+    if (snapshot) return { initBytes: snapshot.metadata.initBytes }
+    const { buckets } = this.#options
+    return { valueSerializer: this.#asked ?? resolveSerializer<unknown>('json'), ...(buckets === undefined ? {} : { buckets }) } as LocalOptions
+  }
+
+  #checkSerializer(found: number): void {
+    const asked = this.#asked
+    // One's own serializer may stand in for any: it gets the bytes as they are.
+    if (!asked || asked.code === 0) return
+    const same = asked.code === found || (isRawBytes(asked.code) && isRawBytes(found))
+    if (!same) {
+      throw new ConflictingOptionError('valueSerializer', asked.name, serializerByCode(found).name)
+    }
+  }
+
+  #checkTimestamps(file: LocalFile): void {
+    if (!file.hasTimestamps) throw new ConflictingOptionError('the local file', 'without timestamps', 'a timestamp for each value')
+  }
+
+  /** Waits for the file's lock without blocking the event loop: the holder may live in this very process. */
+  async #openFile(options: LocalOptions): Promise<LocalFile> {
+    const { bufferSize, signal } = this.#options
+    const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, ...(bufferSize === undefined ? {} : { bufferSize }) }
+    const deadline = this.#environment.now() + this.#lockTimeout * 1000
+    for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
+      try {
+        const file = openBooklet<string, unknown>(this.#inMemory ? null : this.#path, all)
+        this.#rollback.add(() => file.close())
+        this.#checkTimestamps(file)
+        return file
+      } catch (error) {
+        if (!(error instanceof FileLockedError) || this.#environment.now() >= deadline) throw error
+        await this.#environment.sleep(pause, signal)
+      }
+    }
+  }
+}
+
+/** `None` and `bytes` are two codes for the same thing. */
+function isRawBytes(code: number): boolean {
+  return code === 1 || code === 32
+}

@@ -1,0 +1,170 @@
+import { ReadOnlyError } from '../base/error.js'
+import { systemEnvironment, type Environment } from '../base/environment.js'
+import { nextPrime } from '../format/primes.js'
+import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
+import { ConflictingOptionError, RemoteNotFoundError } from '../sync/errors.js'
+import { checkSameDatabase, takeIn } from '../sync/pull.js'
+import { readRemote, type ReadRemoteResult } from '../sync/remote.js'
+import type { SyncState } from '../sync/state.js'
+import { toConnection, type RemoteConnection } from './connection/index.js'
+import type { OpenedConnection } from './connection/connection.js'
+import { Ebooklet } from './ebooklet.js'
+import { LocalOpener } from './open-local.js'
+import { checkOptions, type OpenEbookletOptions } from './options.js'
+import { Rollback } from './rollback.js'
+
+const defaultLockTimeout = 300_000
+
+/**
+ * Opens a database: a local file in step with a remote.
+ *
+ * @param remote an `S3Connection` or another connection, or a URL: `s3://bucket/key`, `https://…` (public,
+ * read only), `file:///folder/key`
+ * @param path the local file, made if it is missing; or `:memory:`
+ * @throws InvalidArgumentError, RemoteNotFoundError, UuidMismatchError, ConflictingOptionError,
+ * LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, StoreError. Nothing stays locked
+ * or open then.
+ */
+export async function openEbooklet<V = unknown>(
+  remote: RemoteConnection | string | URL,
+  path: string,
+  options: OpenEbookletOptions<V> = {},
+): Promise<Ebooklet<V>> {
+  checkOptions(path, options)
+  const connection = toConnection(remote)
+  const rollback = new Rollback()
+  try {
+    const opening = new Opening(connection, path, options, rollback)
+    return await (options.flag === undefined || options.flag === 'r' ? opening.forReading() : opening.forWriting())
+  } catch (error) {
+    await rollback.run()
+    throw error
+  }
+}
+
+/** The steps of one open; each that takes something tells the rollback how to give it back. */
+class Opening<V> {
+  readonly #connection: RemoteConnection
+  readonly #options: OpenEbookletOptions<V>
+  readonly #rollback: Rollback
+  readonly #environment: Environment
+  readonly #local: LocalOpener<V>
+
+  constructor(connection: RemoteConnection, path: string, options: OpenEbookletOptions<V>, rollback: Rollback) {
+    this.#connection = connection
+    this.#options = options
+    this.#rollback = rollback
+    this.#environment = options.environment ?? systemEnvironment()
+    this.#local = new LocalOpener(path, options, this.#environment, options.lockTimeout ?? defaultLockTimeout, rollback)
+  }
+
+  async forReading(): Promise<Ebooklet<V>> {
+    const remote = this.#connect('read')
+    const existing = await this.#local.openExisting()
+    const result = await readRemote(remote, existing?.remote, this.#options.signal)
+    if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
+    const state = await this.#joined(remote, existing, result)
+    this.#chooseNumGroups(state, result)
+    return this.#session(state, remote, undefined)
+  }
+
+  async forWriting(): Promise<Ebooklet<V>> {
+    const remote = this.#connect('write')
+    if (!remote.store.writable) {
+      throw new ReadOnlyError(`${this.#connection.name} can only be read: open it with flag 'r', or give an S3Connection with credentials`)
+    }
+    const anew = this.#options.flag === 'n'
+    // The local file is locked first: that costs nothing, and fails at once.
+    const existing = anew ? undefined : await this.#local.openExisting()
+    const lock = await this.#lock(remote)
+    // Only under the lock: somebody may have pushed while we waited for it.
+    const result = await readRemote(remote, existing?.remote, this.#options.signal)
+    const state = anew ? await this.#replaced(result) : await this.#continued(remote, existing, result)
+    this.#chooseNumGroups(state, result)
+    state.save()
+    return this.#session(state, remote, lock)
+  }
+
+  #connect(purpose: 'read' | 'write'): OpenedConnection {
+    const opened = this.#connection.open(purpose)
+    this.#rollback.add(() => opened.close())
+    return opened
+  }
+
+  async #lock(remote: OpenedConnection): Promise<HeldLock> {
+    const { breakLocks: which, lockTimeout = defaultLockTimeout, lockTiming, signal, owner } = this.#options
+    const environment = this.#environment
+    if (which) await breakLocks(remote.store, remote.dbKey, { which, environment, signal })
+    const lock = await acquireLock(remote.store, remote.dbKey, { exclusive: true, timeout: lockTimeout, environment, signal, owner, ...lockTiming })
+    this.#rollback.add(() => lock.release())
+    return lock
+  }
+
+  /** An existing database is opened for writing, or a new one begun (flag `c`). */
+  async #continued(remote: OpenedConnection, existing: SyncState | undefined, result: ReadRemoteResult): Promise<SyncState> {
+    if (result.status !== 'missing') return this.#joined(remote, existing, result)
+    // A local file that was never pushed is a database too; one whose remote has gone is not silently made new.
+    if (existing && existing.lastSeenTimestamp === null) return existing
+    if (existing || this.#options.flag === 'w') throw new RemoteNotFoundError(this.#connection.name)
+    return this.#local.create(undefined)
+  }
+
+  /** The local state brought up to what the remote says; a local file is made where there is none. */
+  async #joined(remote: OpenedConnection, existing: SyncState | undefined, result: ReadRemoteResult): Promise<SyncState> {
+    if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
+    if (existing?.pending.replacePending) {
+      this.#local.warn('the local file holds a replacement of the whole remote that was not pushed: the next push replaces everything there; discard() drops it')
+    }
+    if (result.status === 'unchanged') {
+      if (!existing!.local.openedClean) existing!.recoverLostWrites()
+      return existing!
+    }
+    const { snapshot } = result
+    const state = existing ?? (await this.#local.create(snapshot))
+    checkSameDatabase(state, remote, snapshot)
+    if (existing && !state.local.openedClean) state.recoverLostWrites(state.indexLost ? snapshot.index : undefined)
+    takeIn(state, snapshot)
+    return state
+  }
+
+  /** Flag `n`: an empty database, which replaces the remote's at its first push. */
+  async #replaced(result: ReadRemoteResult): Promise<SyncState> {
+    const snapshot = result.status === 'ok' ? result.snapshot : undefined
+    const state = await this.#local.createAnew(snapshot)
+    if (!snapshot) return state
+    state.pending.setReplacePending(true)
+    state.saveRemote(snapshot.state, snapshot.index)
+    return state
+  }
+
+  /** The remote's own number wins, then the recorded choice, then the argument. */
+  #chooseNumGroups(state: SyncState, result: ReadRemoteResult): void {
+    const asked = this.#askedNumGroups()
+    const { pending } = state
+    const fixed = pending.numGroups
+    if (fixed !== undefined) {
+      if (asked !== undefined && asked !== fixed) {
+        throw new ConflictingOptionError('numGroups', String(asked), fixed === null ? 'one object per key' : `${fixed} groups`)
+      }
+      return
+    }
+    const previous = result.status === 'ok' ? (result.snapshot.metadata.numGroups ?? null) : null
+    pending.setNumGroups(asked !== undefined ? asked : previous)
+  }
+
+  #askedNumGroups(): number | null | undefined {
+    const { numGroups } = this.#options
+    return typeof numGroups === 'number' ? nextPrime(numGroups) : numGroups
+  }
+
+  #session(state: SyncState, remote: OpenedConnection, lock: HeldLock | undefined): Ebooklet<V> {
+    return new Ebooklet<V>({
+      state,
+      remote,
+      serializer: this.#local.serializerOf(state),
+      environment: this.#environment,
+      lock,
+      closeConnection: () => remote.close(),
+    })
+  }
+}

@@ -1,0 +1,57 @@
+import { InvalidArgumentError } from '../base/error.js'
+import type { Environment } from '../base/environment.js'
+import type { Serializer, SerializerName } from '../serializers/index.js'
+
+/** `r` existing, read only · `w` existing, read and write · `c` read and write, created if missing · `n` always new. */
+export type OpenFlag = 'r' | 'w' | 'c' | 'n'
+
+export interface OpenEbookletOptions<V> {
+  /** Default `r`. */
+  flag?: OpenFlag
+  /**
+   * How values become bytes: a name as in Python, or an object with `encode` and `decode`. Default: what
+   * the database has; `json` for a new one. A custom one has to be given at every open.
+   */
+  valueSerializer?: SerializerName | Serializer<V>
+  /**
+   * How a new database keeps its values on the remote: a number of group objects (rounded up to a prime;
+   * aim for groups of 10 to 100 MB), or null for one object per key. Default: what the database has; null
+   * for a new one. Can't be changed but with flag `n`.
+   */
+  numGroups?: number | null
+  /** Hash buckets of a new local file: about as many as keys are expected. Default 12007. */
+  buckets?: number
+  /** Bytes of local writes that are kept in memory until they go to the file. Default 1 MiB. */
+  bufferSize?: number
+  /** ms to wait for the lock of the remote, and for the lock of the local file. Default 300 000. */
+  lockTimeout?: number
+  /** Before locking, break the tickets of other writers: `stale` those older than 2 h, `all` every one. Only when you know that they are dead. */
+  breakLocks?: 'stale' | 'all'
+  /** Who you are, for those who have to wait for your lock. Default: the user and host of this process. */
+  owner?: string
+  signal?: AbortSignal
+  /** Clock, randomness and timers; for tests. */
+  environment?: Environment
+  /** ms that the lock waits for rivals to become visible, and between looks. Default 1000 each; the original relies on it. */
+  lockTiming?: { settle?: number; poll?: number }
+  /** Told what the user should know but what is no error. Default: `process.emitWarning`. */
+  onWarning?: (message: string) => void
+}
+
+const flags: readonly string[] = ['r', 'w', 'c', 'n']
+
+/** @throws InvalidArgumentError for the first option that is wrong */
+export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): void {
+  if (typeof path !== 'string' || path === '') throw new InvalidArgumentError("the path has to be a file name or ':memory:'")
+  const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks } = options
+  if (!flags.includes(flag)) {
+    throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}: use 'r' (read), 'w' (write), 'c' (create if missing) or 'n' (always new)`)
+  }
+  if (numGroups !== undefined && numGroups !== null && !(Number.isSafeInteger(numGroups) && numGroups >= 1 && numGroups <= 2 ** 31)) {
+    throw new InvalidArgumentError('numGroups has to be a whole number from 1 to 2^31, or null for one object per key')
+  }
+  if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError('lockTimeout has to be a number of milliseconds, 0 or more')
+  if (buckets !== undefined && !(Number.isSafeInteger(buckets) && buckets >= 1)) throw new InvalidArgumentError('buckets has to be a whole number, 1 or more')
+  if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
+  if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")
+}

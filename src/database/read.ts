@@ -1,0 +1,78 @@
+/** Reading many values in an order that suits the remote. */
+import type { ValueFetcher } from '../sync/fetch.js'
+import type { WantedValue } from '../sync/plan-reads.js'
+import type { SyncState } from '../sync/state.js'
+
+/** Which of the keys have to be fetched, each once. */
+export function wantedValues(state: SyncState, keys: Iterable<string>): WantedValue[] {
+  const wanted = new Map<string, WantedValue>()
+  for (const key of keys) {
+    const found = state.locate(key)
+    if (found.where === 'remote') wanted.set(key, { key, entry: found.entry })
+  }
+  return [...wanted.values()]
+}
+
+/** Bytes of values that are fetched ahead of the reader. */
+const batchBytes = 8 * 1024 * 1024
+const batchKeys = 1024
+
+/** Keys with their bytes: first what is local, then the rest, fetched in batches of near values, one batch ahead. */
+export async function* readEach(state: SyncState, fetcher: ValueFetcher, signal: AbortSignal): AsyncGenerator<[string, Uint8Array]> {
+  const remote: WantedValue[] = []
+  for (const key of [...state.keys()]) {
+    const found = state.locate(key)
+    if (found.where === 'remote') remote.push({ key, entry: found.entry })
+    else yield* readLocal(state, [key])
+  }
+  const batches = inBatches(nearFirst(state, remote))
+  const fetch = (batch: WantedValue[] | undefined) => {
+    const run = batch && fetcher.fetch(stillRemote(state, batch), { signal })
+    run?.catch(() => undefined)
+    return run
+  }
+  let ahead = batches.shift()
+  let running = fetch(ahead)
+  while (ahead) {
+    const batch = ahead
+    await running
+    ahead = batches.shift()
+    running = fetch(ahead)
+    yield* readLocal(state, batch.map(({ key }) => key))
+  }
+}
+
+function* readLocal(state: SyncState, keys: readonly string[]): Generator<[string, Uint8Array]> {
+  for (const key of keys) {
+    const bytes = state.has(key) ? state.local.getBytes(key) : undefined
+    if (bytes) yield [key, bytes]
+  }
+}
+
+function stillRemote(state: SyncState, batch: readonly WantedValue[]): WantedValue[] {
+  return wantedValues(state, batch.map(({ key }) => key))
+}
+
+function nearFirst(state: SyncState, wanted: WantedValue[]): WantedValue[] {
+  if (typeof state.pending.numGroups !== 'number') return wanted
+  const placed = wanted.map((value) => ({ value, gid: state.groupOf(value.key) }))
+  placed.sort((a, b) => a.gid - b.gid || a.value.entry.offset - b.value.entry.offset)
+  return placed.map(({ value }) => value)
+}
+
+function inBatches(wanted: readonly WantedValue[]): WantedValue[][] {
+  const batches: WantedValue[][] = []
+  let batch: WantedValue[] = []
+  let bytes = 0
+  for (const value of wanted) {
+    if (batch.length >= batchKeys || (batch.length > 0 && bytes + value.entry.length > batchBytes)) {
+      batches.push(batch)
+      batch = []
+      bytes = 0
+    }
+    batch.push(value)
+    bytes += value.entry.length
+  }
+  if (batch.length > 0) batches.push(batch)
+  return batches
+}

@@ -1,0 +1,36 @@
+/** Local edits: what set, delete, clear and discard mean for the local file and the journal. */
+import type { SyncState } from './state.js'
+
+export function writeValue(state: SyncState, key: string, value: Uint8Array, timestamp: number): void {
+  state.local.setBytes(key, value, { timestamp })
+  state.pending.addWrite(key)
+}
+
+/** Returns false when there was no such key. */
+export function deleteKey(state: SyncState, key: string): boolean {
+  if (!state.has(key)) return false
+  state.local.delete(key)
+  if (state.visibleIndex.has(key)) state.pending.addDelete(key)
+  else state.pending.forget(key)
+  return true
+}
+
+/** Drops pending changes of some keys: values come back from the remote, deleted keys reappear. */
+export function discardKeys(state: SyncState, keys: Iterable<string>): void {
+  for (const key of keys) {
+    if (state.pending.written.has(key)) state.local.delete(key)
+    if (state.pending.written.has(key) || state.pending.deletes.has(key)) state.pending.forget(key)
+  }
+}
+
+/** Drops every pending change: values, deletes, metadata, a replacement. */
+export function discardAll(state: SyncState): void {
+  const { pending, local } = state
+  for (const key of pending.written) local.delete(key)
+  pending.forgetAllKeys()
+  if (pending.replacePending) pending.setReplacePending(false)
+  if (pending.metaPending) {
+    pending.setMetaPending(false)
+    state.restoreMetadata()
+  }
+}

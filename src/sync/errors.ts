@@ -1,0 +1,85 @@
+import { EbookletError } from '../base/error.js'
+
+/** There is no database at this remote. Open with flag `c` or `n` to make one, or check bucket and key. */
+export class RemoteNotFoundError extends EbookletError {
+  readonly code = 'REMOTE_NOT_FOUND'
+  readonly remote: string
+  constructor(remote: string) {
+    super(`there is no database at ${remote}: check the bucket and the key, or open it with flag 'c' to create one at the first push`)
+    this.remote = remote
+  }
+}
+
+/** The local file is a copy of another database than the one at the remote. */
+export class UuidMismatchError extends EbookletError {
+  readonly code = 'UUID_MISMATCH'
+  readonly localUuid: string
+  readonly remoteUuid: string
+  constructor(path: string, localUuid: string, remote: string, remoteUuid: string) {
+    super(
+      `${path} belongs to database ${localUuid}, but ${remote} holds database ${remoteUuid}: ` +
+        'give another local path, or move the local file away (its changes that were not pushed belong to the other database)',
+    )
+    this.localUuid = localUuid
+    this.remoteUuid = remoteUuid
+  }
+}
+
+/** The remote is something else than this call expects, such as a remote connection group. */
+export class RemoteTypeError extends EbookletError {
+  readonly code = 'REMOTE_TYPE'
+  readonly found: string
+  constructor(remote: string, found: string, expected: string) {
+    super(`${remote} is a ${found}, not a ${expected}: open it with the function for that kind`)
+    this.found = found
+  }
+}
+
+/** An option contradicts what the database already is. Nothing was changed. */
+export class ConflictingOptionError extends EbookletError {
+  readonly code = 'CONFLICTING_OPTION'
+  readonly option: string
+  constructor(option: string, asked: string, found: string) {
+    super(`${option} ${asked} contradicts the database, which has ${found}: leave the option out, or make a new database with flag 'n'`)
+    this.option = option
+  }
+}
+
+/**
+ * The index names values whose object is missing or holds something else, also after the index was read
+ * again. The remote is damaged, or somebody deletes objects by hand.
+ */
+export class IntegrityError extends EbookletError {
+  readonly code = 'INTEGRITY'
+  readonly keys: readonly string[]
+  readonly object: string
+  constructor(keys: readonly string[], object: string, why: string, options?: { cause?: unknown }) {
+    const names = keys.slice(0, 5).map((key) => JSON.stringify(key)).join(', ')
+    const more = keys.length > 5 ? ` and ${keys.length - 5} more` : ''
+    super(`object ${object} ${why}, so the value of ${names}${more} can't be read: restore the object, or set or delete the keys and push`, options)
+    this.keys = keys
+    this.object = object
+  }
+}
+
+/** A push, prune or clear was asked for while a push is under way. Wait for it first. */
+export class PushInProgressError extends EbookletError {
+  readonly code = 'PUSH_IN_PROGRESS'
+  constructor(operation: string) {
+    super(`${operation} has to wait until the push that is under way has ended`)
+  }
+}
+
+/** The commit of a push failed. Everything is still pending; push again. */
+export class CommitFailedError extends EbookletError {
+  readonly code = 'COMMIT_FAILED'
+  readonly object: string
+  constructor(object: string, cause: unknown) {
+    super(`the commit of the push to ${object} failed (${messageOf(cause)}); every change is still pending, so push again`, { cause })
+    this.object = object
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

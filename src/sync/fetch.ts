@@ -1,0 +1,223 @@
+/** Getting values from the remote and keeping them in the local file. */
+import { decodeGroup, entryHeaderBytes, takeEntry } from '../format/group.js'
+import { groupKey, valueKey } from '../format/names.js'
+import { forEachConcurrent, waitFor } from './concurrency.js'
+import { IntegrityError } from './errors.js'
+import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './plan-reads.js'
+import type { ProgressMeter } from './progress.js'
+import type { RemoteLocation } from './remote.js'
+import type { SyncState } from './state.js'
+
+export interface FetchOptions {
+  signal?: AbortSignal | undefined
+  meter?: ProgressMeter | undefined
+  /** Called with each value as it comes; undefined when the key turned out to be gone from the remote. */
+  deliver?: ((key: string, value: Uint8Array | undefined) => void) | undefined
+  /** Read the index again, once, when an object is gone. Default true. */
+  refresh?: boolean
+}
+
+/** Groups that are read side by side; the store bounds the requests. */
+const groupsAtOnce = 16
+
+export class ValueFetcher {
+  readonly #remote: RemoteLocation
+  readonly #state: SyncState
+  readonly #pull: (signal: AbortSignal | undefined) => Promise<unknown>
+  readonly #underWay = new Map<string, Promise<Uint8Array | undefined>>()
+
+  constructor(remote: RemoteLocation, state: SyncState, pull: (signal: AbortSignal | undefined) => Promise<unknown>) {
+    this.#remote = remote
+    this.#state = state
+    this.#pull = pull
+  }
+
+  /** The value of one key. Callers that ask for the same key at the same time share one request. */
+  async fetchOne(wanted: WantedValue, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const running = this.#underWay.get(wanted.key)
+    if (running) {
+      try {
+        return await waitFor(running, signal)
+      } catch (error) {
+        if (signal?.aborted || !isAbort(error)) throw error
+        // The caller who began it gave up; that is not our end.
+        return this.fetchOne(wanted, signal)
+      }
+    }
+    let value: Uint8Array | undefined
+    await this.fetch([wanted], { signal, deliver: (_key, bytes) => (value = bytes) })
+    return value
+  }
+
+  /**
+   * Fetches values and keeps them locally; what others are fetching already is waited for, not asked again.
+   * @throws IntegrityError when values are in the index but not in the store
+   */
+  async fetch(wanted: readonly WantedValue[], options: FetchOptions = {}): Promise<void> {
+    const fresh: WantedValue[] = []
+    const joined: WantedValue[] = []
+    for (const value of wanted) (this.#underWay.has(value.key) ? joined : fresh).push(value)
+    const { promise, settle } = this.#announce(fresh)
+    const deliver = (key: string, value: Uint8Array | undefined) => {
+      settle.get(key)?.(value)
+      options.deliver?.(key, value)
+    }
+    const running = this.#fetchFresh(fresh, { ...options, deliver })
+    promise.follow(running)
+    await running
+    for (const value of joined) options.deliver?.(value.key, await this.fetchOne(value, options.signal))
+  }
+
+  /** Makes the keys joinable by other callers until the run has ended. */
+  #announce(wanted: readonly WantedValue[]) {
+    const settle = new Map<string, (value: Uint8Array | undefined) => void>()
+    const rejects: ((error: unknown) => void)[] = []
+    for (const { key } of wanted) {
+      const shared = new Promise<Uint8Array | undefined>((resolve, reject) => {
+        settle.set(key, resolve)
+        rejects.push(reject)
+      })
+      shared.catch(() => undefined)
+      this.#underWay.set(key, shared)
+    }
+    const end = () => {
+      for (const { key } of wanted) this.#underWay.delete(key)
+    }
+    const follow = (run: Promise<void>) => {
+      run.then(end, (error: unknown) => {
+        end()
+        for (const reject of rejects) reject(error)
+      })
+    }
+    return { promise: { follow }, settle }
+  }
+
+  async #fetchFresh(wanted: readonly WantedValue[], options: FetchOptions): Promise<void> {
+    const gone = await this.#read(wanted, options)
+    if (gone.length === 0) return
+    if (options.refresh === false) throw this.#integrityError(gone)
+    const before = new Map(gone.map((value) => [value.key, this.#objectOf(value.key)]))
+    await this.#pull(options.signal)
+    const again: WantedValue[] = []
+    for (const { key } of gone) {
+      const found = this.#state.locate(key)
+      if (found.where === 'remote') again.push({ key, entry: found.entry })
+      else options.deliver?.(key, found.where === 'local' ? this.#state.local.getBytes(key) : undefined)
+    }
+    const same = again.filter(({ key }) => this.#isGrouped && this.#objectOf(key) === before.get(key))
+    if (same.length > 0) throw this.#integrityError(same)
+    const still = await this.#read(again, options)
+    if (still.length > 0) throw this.#integrityError(still)
+  }
+
+  get #isGrouped(): boolean {
+    return typeof this.#state.pending.numGroups === 'number'
+  }
+
+  #objectOf(key: string): string {
+    const { dbKey } = this.#remote
+    if (!this.#isGrouped) return valueKey(dbKey, key)
+    const gid = this.#state.groupOf(key)
+    const generation = this.#state.remote.manifest.get(gid)
+    return generation === undefined ? `${dbKey}/${gid}.?` : groupKey(dbKey, gid, generation)
+  }
+
+  #integrityError(gone: readonly WantedValue[]): IntegrityError {
+    const object = this.#objectOf(gone[0]!.key)
+    const keys = gone.map((value) => value.key).filter((key) => this.#objectOf(key) === object)
+    return new IntegrityError(keys, `${object} of ${this.#remote.store.name}`, 'is missing or holds something else than the index says')
+  }
+
+  /** Reads values; returns those whose object is gone or doesn't hold them. */
+  async #read(wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
+    const gone: WantedValue[] = []
+    if (!this.#isGrouped) {
+      await forEachConcurrent(wanted, groupsAtOnce, async (value) => {
+        if (!(await this.#readValue(value, options))) gone.push(value)
+      })
+      return gone
+    }
+    const groups = byGroup(wanted, (key) => this.#state.groupOf(key))
+    await forEachConcurrent(groups, groupsAtOnce, async ([gid, values]) => {
+      gone.push(...(await this.#readGroup(gid, values, options)))
+      options.meter?.done({ groups: 1 })
+    })
+    return gone
+  }
+
+  async #readValue(wanted: WantedValue, options: FetchOptions): Promise<boolean> {
+    const result = await this.#remote.store.get(valueKey(this.#remote.dbKey, wanted.key), { signal: options.signal })
+    if (result.status !== 'ok') return false
+    const stamp = result.info.metadata['timestamp']
+    // An object older than its index entry is somebody's stale copy. A newer one belongs to a push under way.
+    if (stamp !== undefined && Number(stamp) < wanted.entry.timestamp) return false
+    this.#keep(wanted, result.bytes, options)
+    options.meter?.done({ groups: 1 })
+    return true
+  }
+
+  async #readGroup(gid: number, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
+    const generation = this.#state.remote.manifest.get(gid)
+    if (generation === undefined) return [...wanted]
+    const key = groupKey(this.#remote.dbKey, gid, generation)
+    const unread: WantedValue[] = []
+    let missing = false
+    await forEachConcurrent(planRangeReads(wanted), groupsAtOnce, async (range) => {
+      const outcome = await this.#readRange(key, range, options)
+      if (outcome === 'missing') missing = true
+      else unread.push(...outcome)
+    })
+    if (missing) return wanted.filter((value) => this.#stillRemote(value))
+    return unread.length > 0 ? this.#readWholeGroup(key, unread, options) : []
+  }
+
+  /** Returns what the range didn't hold as the index says. */
+  async #readRange(key: string, range: RangeRead, options: FetchOptions): Promise<WantedValue[] | 'missing'> {
+    const { offset, length } = range
+    const result = await this.#remote.store.get(key, { range: { offset, length }, signal: options.signal })
+    if (result.status === 'missing') return 'missing'
+    if (result.status !== 'ok') return range.wanted
+    const unread: WantedValue[] = []
+    for (const value of range.wanted) {
+      const headerAt = value.entry.offset - entryHeaderBytes(value.key) - result.offset
+      const found = takeEntry(result.bytes, headerAt, value.key, value.entry.length)
+      if (found) this.#keep(value, found.value.slice(), options)
+      else unread.push(value)
+    }
+    return unread
+  }
+
+  async #readWholeGroup(key: string, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
+    const result = await this.#remote.store.get(key, { signal: options.signal })
+    if (result.status !== 'ok') return [...wanted]
+    const found = new Map<string, Uint8Array>()
+    const names = new Set(wanted.map((value) => value.key))
+    for (const entry of decodeGroup(result.bytes)) if (names.has(entry.key)) found.set(entry.key, entry.value)
+    const gone: WantedValue[] = []
+    for (const value of wanted) {
+      const bytes = found.get(value.key)
+      if (bytes) this.#keep(value, bytes.slice(), options)
+      else gone.push(value)
+    }
+    return gone
+  }
+
+  #stillRemote(value: WantedValue): boolean {
+    return this.#state.locate(value.key).where === 'remote'
+  }
+
+  /** Stores a value locally, unless the key was changed here while it was under way. */
+  #keep(wanted: WantedValue, bytes: Uint8Array, options: FetchOptions): void {
+    const { key, entry } = wanted
+    const found = this.#state.locate(key)
+    if (found.where === 'remote' && found.entry.timestamp === entry.timestamp) {
+      this.#state.local.setBytes(key, bytes, { timestamp: entry.timestamp })
+    }
+    options.meter?.done({ bytes: bytes.length })
+    options.deliver?.(key, bytes)
+  }
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')
+}

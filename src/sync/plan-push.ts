@@ -1,0 +1,43 @@
+/** What a push has to do, decided purely: which groups are repacked with which members, which keys go. */
+
+export interface PushInput {
+  /** Keys of the remote's index. */
+  indexKeys: Iterable<string>
+  written: ReadonlySet<string>
+  deletes: ReadonlySet<string>
+  groupOf: (key: string) => number
+  /** A replacement ignores what the remote holds. */
+  replace: boolean
+}
+
+/** One group to write anew; with no members it leaves the manifest. */
+export interface GroupPlan {
+  gid: number
+  /** Members that the remote has and that stay as they are. */
+  kept: string[]
+  written: string[]
+  deleted: string[]
+}
+
+export function planPush(input: PushInput): GroupPlan[] {
+  const { written, deletes, groupOf } = input
+  const plans = new Map<number, GroupPlan>()
+  const planOf = (gid: number) => {
+    let plan = plans.get(gid)
+    if (!plan) plans.set(gid, (plan = { gid, kept: [], written: [], deleted: [] }))
+    return plan
+  }
+  for (const key of written) planOf(groupOf(key)).written.push(key)
+  if (input.replace) return sorted(plans)
+  for (const key of deletes) planOf(groupOf(key)).deleted.push(key)
+  if (plans.size === 0) return []
+  for (const key of input.indexKeys) {
+    if (written.has(key) || deletes.has(key)) continue
+    plans.get(groupOf(key))?.kept.push(key)
+  }
+  return sorted(plans)
+}
+
+function sorted(plans: ReadonlyMap<number, GroupPlan>): GroupPlan[] {
+  return [...plans.values()].sort((a, b) => a.gid - b.gid)
+}

@@ -1,0 +1,66 @@
+/** Taking in another state of the remote. */
+import { ConflictingOptionError, RemoteNotFoundError, RemoteTypeError, UuidMismatchError } from './errors.js'
+import { readRemote, type RemoteLocation, type RemoteSnapshot } from './remote.js'
+import type { SyncState } from './state.js'
+
+/** The kind of database that openEbooklet handles, as recorded in the db object's `type`. */
+export const ebookletType = 'EVariableLengthValue'
+
+export interface PullResult {
+  /** False when the remote was still the one that was seen last. */
+  changed: boolean
+  /** Local values dropped because their keys are gone from the remote. */
+  evicted: number
+}
+
+/** Refuses a remote that the local file isn't a copy of. Changes nothing. */
+export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snapshot: RemoteSnapshot): void {
+  const name = `${remote.store.name} ${remote.dbKey}`
+  const { metadata } = snapshot
+  if (metadata.type !== ebookletType) throw new RemoteTypeError(name, metadata.type, ebookletType)
+  if (metadata.uuid !== state.local.uuid) {
+    throw new UuidMismatchError(state.local.path ?? 'the local copy', state.local.uuid, name, metadata.uuid)
+  }
+  const recorded = state.local.valueSerializerCode
+  const found = snapshot.header.valueSerializer
+  if (recorded !== found && !state.pending.replacePending) {
+    throw new ConflictingOptionError('the local file with value serializer code', String(recorded), `code ${found} at the remote`)
+  }
+}
+
+/**
+ * Makes the snapshot what the session knows of the remote: keys that are gone from it vanish from the
+ * local copy, pending changes stay.
+ */
+export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
+  const { pending, local } = state
+  for (const key of [...pending.deletes]) if (!snapshot.index.has(key)) pending.forget(key)
+  let evicted = 0
+  if (!pending.replacePending) {
+    pending.setNumGroups(snapshot.metadata.numGroups ?? null)
+    const stale: string[] = []
+    for (const key of local.keys()) if (!pending.written.has(key) && !snapshot.index.has(key)) stale.push(key)
+    for (const key of stale) local.delete(key)
+    evicted = stale.length
+  }
+  state.saveRemote(snapshot.state, snapshot.index)
+  if (!pending.metaPending && !pending.replacePending) state.restoreMetadata()
+  state.save()
+  return { changed: true, evicted }
+}
+
+/**
+ * Looks whether the remote has changed since, and takes in its state if so: one request, without a body
+ * when nothing changed.
+ * @throws RemoteNotFoundError when the remote is gone, UuidMismatchError when it is another database now
+ */
+export async function pull(state: SyncState, remote: RemoteLocation, signal?: AbortSignal): Promise<PullResult> {
+  const result = await readRemote(remote, state.remote, signal)
+  if (result.status === 'unchanged') return { changed: false, evicted: 0 }
+  if (result.status === 'missing') {
+    if (state.remote.timestamp === null) return { changed: false, evicted: 0 }
+    throw new RemoteNotFoundError(`${remote.store.name}/${remote.dbKey}`)
+  }
+  checkSameDatabase(state, remote, result.snapshot)
+  return takeIn(state, result.snapshot)
+}

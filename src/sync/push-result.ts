@@ -1,0 +1,51 @@
+/** A part of a push that failed and stays pending. */
+export interface PushFailure {
+  /** The group that was not written; undefined in per-key mode. */
+  group: number | undefined
+  /** The keys whose changes are still pending because of it. */
+  keys: readonly string[]
+  error: Error
+}
+
+/** A write whose clock was behind the remote's entry of the same key, and got a timestamp just after it. */
+export interface AdjustedTimestamp {
+  key: string
+  /** µs, as it was written locally. */
+  from: number
+  /** µs, as it was pushed. */
+  to: number
+}
+
+export interface PushResult {
+  /** True when the remote changed, that is, when a commit was made. */
+  updated: boolean
+  /** True when nothing failed. */
+  ok: boolean
+  /** Keys whose new values are now on the remote. */
+  written: readonly string[]
+  /** Keys that are now deleted on the remote. */
+  deleted: readonly string[]
+  /** Group objects (per-key mode: value objects) that were uploaded. */
+  objectsUploaded: number
+  /** Bytes of values and groups that were uploaded, without the db object. */
+  bytesUploaded: number
+  failures: readonly PushFailure[]
+  adjusted: readonly AdjustedTimestamp[]
+  /** µs of the commit; undefined when there was none. */
+  timestamp: number | undefined
+  /** Objects that were replaced and could not be deleted. Harmless; a later sweep takes them. */
+  leftovers: readonly string[]
+}
+
+export const nothingPushed: PushResult = {
+  updated: false,
+  ok: true,
+  written: [],
+  deleted: [],
+  objectsUploaded: 0,
+  bytesUploaded: 0,
+  failures: [],
+  adjusted: [],
+  timestamp: undefined,
+  leftovers: [],
+}

@@ -1,0 +1,74 @@
+/** The index of the remote: which keys it has, how old they are and where their values lie. */
+import { encodeFixedBooklet, openFixedBooklet, type FixedBooklet } from '../booklet/index.js'
+import { decodeIndexEntry, encodeIndexEntry, INDEX_ENTRY_BYTES, type IndexEntry } from '../format/index-entry.js'
+import { FormatError } from '../base/error.js'
+
+/** A read-only view of an index section. Lookups hash; nothing is parsed ahead. */
+export class RemoteIndex {
+  readonly bytes: Uint8Array
+  readonly #booklet: FixedBooklet<string> | undefined
+
+  private constructor(bytes: Uint8Array, booklet: FixedBooklet<string> | undefined) {
+    this.bytes = bytes
+    this.#booklet = booklet
+  }
+
+  static empty(): RemoteIndex {
+    return new RemoteIndex(new Uint8Array(0), undefined)
+  }
+
+  /** @throws FormatError when the bytes are not an index */
+  static decode(bytes: Uint8Array): RemoteIndex {
+    const booklet = openFixedBooklet(bytes, { flag: 'r', keySerializer: 'str', valueLength: INDEX_ENTRY_BYTES })
+    if (booklet.valueLength !== INDEX_ENTRY_BYTES) {
+      throw new FormatError(`an index has values of ${INDEX_ENTRY_BYTES} bytes, this one of ${booklet.valueLength}`)
+    }
+    return new RemoteIndex(bytes, booklet)
+  }
+
+  get size(): number {
+    return this.#booklet?.size ?? 0
+  }
+
+  has(key: string): boolean {
+    return this.#booklet?.has(key) ?? false
+  }
+
+  get(key: string): IndexEntry | undefined {
+    const value = this.#booklet?.getBytes(key)
+    return value && decodeIndexEntry(value)
+  }
+
+  keys(): Iterable<string> {
+    return this.#booklet?.keys() ?? []
+  }
+
+  *entries(): Generator<[string, IndexEntry]> {
+    if (!this.#booklet) return
+    for (const { key, value } of this.#booklet.rawEntries()) yield [key, decodeIndexEntry(value)]
+  }
+}
+
+/** The index section of a commit: compact, in the standard layout, with buckets to match. */
+export function encodeRemoteIndex(
+  entries: Iterable<[string, IndexEntry]>,
+  options: { minBuckets: number; timestamp: number },
+): Uint8Array {
+  const encoded: [string, Uint8Array][] = []
+  for (const [key, entry] of entries) encoded.push([key, encodeIndexEntry(entry)])
+  return encodeFixedBooklet({
+    entries: encoded,
+    valueLength: INDEX_ENTRY_BYTES,
+    buckets: bucketsFor(encoded.length, options.minBuckets),
+    keySerializer: 'str',
+    timestamp: options.timestamp,
+  })
+}
+
+/* The steps by which the original grows its indexes: it must not have to grow this one at once. */
+const bucketLadder = [12_007, 144_013, 1_728_017, 20_736_017]
+
+function bucketsFor(count: number, minimum: number): number {
+  if (count <= minimum) return minimum
+  return bucketLadder.find((buckets) => buckets >= count && buckets > minimum) ?? Math.max(minimum, 20_736_017)
+}

@@ -1,0 +1,175 @@
+/**
+ * What a session knows without asking anybody: the local file, the remote as it was last seen, and the
+ * changes between them. Pure bookkeeping; no network.
+ */
+import type { Booklet } from '../booklet/index.js'
+import { decodeMetaSection } from '../format/db-object.js'
+import type { IndexEntry } from '../format/index-entry.js'
+import { decodeRemoteState, encodeRemoteState, type RemoteState } from '../format/remote-state.js'
+import { groupId } from '../format/group-id.js'
+import { PendingChanges } from './pending.js'
+import { RemoteIndex } from './remote-index.js'
+
+/** The file beside the local one that holds the index section as last seen. */
+export interface IndexFile {
+  read(): Uint8Array | undefined
+  /** Replaces the file atomically. */
+  write(bytes: Uint8Array): void
+  remove(): void
+}
+
+export type LocalFile = Booklet<string, unknown>
+
+/** Where the value of a key is to be had. */
+export type Whereabouts = { where: 'absent' } | { where: 'local' } | { where: 'remote'; entry: IndexEntry }
+
+const absent: Whereabouts = { where: 'absent' }
+const local: Whereabouts = { where: 'local' }
+
+export function noRemoteYet(): RemoteState {
+  return { timestamp: null, manifest: new Map(), metaSection: null, etag: undefined }
+}
+
+export class SyncState {
+  readonly local: LocalFile
+  readonly indexFile: IndexFile
+  readonly pending: PendingChanges
+  index: RemoteIndex
+  remote: RemoteState
+  /** µs of the remote's commit that the local file was last in step with; null when it never was. Known also when the index is lost. */
+  readonly lastSeenTimestamp: number | null
+  /** True when the local file remembers a remote, but its index file is missing or damaged. */
+  readonly indexLost: boolean
+  #size: { version: number; index: RemoteIndex; value: number } | undefined
+
+  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null }) {
+    this.local = parts.local
+    this.indexFile = parts.indexFile
+    this.pending = parts.pending
+    this.index = parts.index
+    this.remote = parts.remote
+    this.lastSeenTimestamp = parts.lastSeenTimestamp ?? parts.remote.timestamp
+    this.indexLost = this.lastSeenTimestamp !== parts.remote.timestamp
+  }
+
+  /** Reads the state that a local file and its index file hold. An index that can't be read counts as none. */
+  static load(file: LocalFile, indexFile: IndexFile): SyncState {
+    const journal = file.reserved.get(1)
+    const slot = file.reserved.get(2)
+    let remote = slot ? decodeRemoteState(slot.bytes) : noRemoteYet()
+    const index = remote.timestamp === null ? RemoteIndex.empty() : readIndex(indexFile)
+    const lastSeenTimestamp = remote.timestamp
+    // Without its index the remembered state is worth nothing: have it read again.
+    if (!index) remote = noRemoteYet()
+    const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
+    return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
+  }
+
+  /** What a reader of this session sees of the remote: nothing while a replacement is pending. */
+  get visibleIndex(): RemoteIndex {
+    return this.pending.replacePending ? RemoteIndex.empty() : this.index
+  }
+
+  /** Order of truth: a pending local change, then whichever of local and remote is newer. */
+  locate(key: string): Whereabouts {
+    if (this.pending.deletes.has(key)) return absent
+    if (this.pending.written.has(key)) return local
+    const entry = this.visibleIndex.get(key)
+    if (!entry) return absent
+    const timestamp = this.local.getTimestamp(key)
+    return timestamp !== undefined && timestamp >= entry.timestamp ? local : { where: 'remote', entry }
+  }
+
+  has(key: string): boolean {
+    if (this.pending.written.has(key)) return true
+    return !this.pending.deletes.has(key) && this.visibleIndex.has(key)
+  }
+
+  getTimestamp(key: string): number | undefined {
+    const found = this.locate(key)
+    if (found.where === 'absent') return undefined
+    return found.where === 'remote' ? found.entry.timestamp : this.local.getTimestamp(key)
+  }
+
+  *keys(): Generator<string> {
+    const index = this.visibleIndex
+    const { written, deletes } = this.pending
+    for (const key of index.keys()) if (!deletes.has(key)) yield key
+    for (const key of written) if (!index.has(key)) yield key
+  }
+
+  get size(): number {
+    const index = this.visibleIndex
+    const { version, written, deletes } = this.pending
+    if (this.#size?.version !== version || this.#size.index !== this.index) {
+      let value = index.size
+      for (const key of deletes) if (index.has(key)) value--
+      for (const key of written) if (!index.has(key)) value++
+      this.#size = { version, index: this.index, value }
+    }
+    return this.#size.value
+  }
+
+  groupOf(key: string): number {
+    const numGroups = this.pending.numGroups
+    if (!numGroups) throw new Error('per-key databases have no groups')
+    return groupId(key, numGroups)
+  }
+
+  /**
+   * Finds writes that the journal lost in a crash: local values newer than what the remote had when it
+   * was last seen. Call it before a newer remote state is taken in.
+   *
+   * @param index what the remote has; default: the index that was last seen
+   */
+  recoverLostWrites(index: RemoteIndex = this.visibleIndex): number {
+    let found = 0
+    for (const [key, timestamp] of this.local.timestamps()) {
+      if (this.pending.written.has(key) || this.pending.deletes.has(key)) continue
+      const entry = index.get(key)
+      if (entry ? timestamp <= entry.timestamp : timestamp <= (this.lastSeenTimestamp ?? -1)) continue
+      this.pending.addWrite(key)
+      found++
+    }
+    return found
+  }
+
+  /** Writes journal and remote state into the local file's slots, and makes all durable. */
+  save(): void {
+    this.saveJournal()
+    this.local.sync()
+  }
+
+  saveJournal(): void {
+    if (!this.pending.unsaved) return
+    this.local.reserved.set(1, this.pending.encode())
+    this.pending.markSaved()
+  }
+
+  /** Makes the local copy of the metadata, which Python looks at, that of the remote. */
+  restoreMetadata(): void {
+    const section = this.remote.metaSection ? decodeMetaSection(this.remote.metaSection) : undefined
+    if (section) this.local.setMetadata(section.data, { timestamp: section.timestamp })
+    else if (this.local.metadata !== undefined) this.local.setMetadata(undefined)
+  }
+
+  /** Takes in another state of the remote, on disk too: the index file first, so that a crash in between is found by the slot's older ETag. */
+  saveRemote(remote: RemoteState, index: RemoteIndex): void {
+    this.indexFile.write(index.bytes)
+    this.index = index
+    this.remote = remote
+    this.local.reserved.set(2, encodeRemoteState(remote))
+    if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp
+  }
+}
+
+function readIndex(file: IndexFile): RemoteIndex | undefined {
+  const bytes = file.read()
+  if (!bytes) return undefined
+  try {
+    return RemoteIndex.decode(bytes)
+  } catch {
+    // Damaged or half written by somebody else: the remote has it.
+    return undefined
+  }
+}

@@ -1,0 +1,140 @@
+/** Writing the values of a push: new group generations, or single value objects. Nothing live is touched in grouped mode. */
+import type { Environment } from '../base/environment.js'
+import type { IndexEntry } from '../format/index-entry.js'
+import { encodeGroup, type GroupEntry } from '../format/group.js'
+import { groupKey, newId, valueKey } from '../format/names.js'
+import { forEachConcurrent } from './concurrency.js'
+import type { ValueFetcher } from './fetch.js'
+import type { GroupPlan } from './plan-push.js'
+import type { ProgressMeter } from './progress.js'
+import type { PushFailure } from './push-result.js'
+import type { RemoteLocation } from './remote.js'
+import type { SyncState } from './state.js'
+
+/** Groups that are packed and sent side by side: what bounds the memory of a push. */
+const groupsAtOnce = 6
+/** Single values that are sent side by side. */
+const valuesAtOnce = 32
+
+export interface Uploaded {
+  /** New index entries of every member of the groups that were written. */
+  entries: Map<string, IndexEntry>
+  /** Pending writes that are now uploaded. */
+  written: string[]
+  /** Keys that leave the index. */
+  deleted: string[]
+  /** New generation by group; null for a group that became empty. */
+  generations: Map<number, string | null>
+  objects: number
+  bytes: number
+  failures: PushFailure[]
+}
+
+export interface UploadContext {
+  remote: RemoteLocation
+  state: SyncState
+  fetcher: ValueFetcher
+  environment: Environment
+  meter: ProgressMeter
+  signal: AbortSignal | undefined
+}
+
+function nothingYet(): Uploaded {
+  return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, failures: [] }
+}
+
+/** Repacks and uploads the planned groups. One that fails is told in `failures` and leaves the others alone. */
+export async function uploadGroups(context: UploadContext, plans: readonly GroupPlan[]): Promise<Uploaded> {
+  const done = nothingYet()
+  await forEachConcurrent(plans, groupsAtOnce, async (plan) => {
+    context.signal?.throwIfAborted()
+    try {
+      await uploadGroup(context, plan, done)
+    } catch (error) {
+      context.signal?.throwIfAborted()
+      done.failures.push({ group: plan.gid, keys: [...plan.written, ...plan.deleted], error: asError(error) })
+    }
+    context.meter.done({ groups: 1 })
+  })
+  return done
+}
+
+async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
+  const { state, remote, environment, signal, meter } = context
+  await fetchMissing(context, plan.kept)
+  const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
+  if (members.length > 0) {
+    const generation = newId(environment)
+    const packed = encodeGroup(members)
+    meter.grow({ bytes: packed.bytes.length })
+    await remote.store.put(groupKey(remote.dbKey, plan.gid, generation), packed.bytes, { signal })
+    members.forEach(({ key, timestamp, value }, i) => {
+      done.entries.set(key, { timestamp, offset: packed.offsets[i]!, length: value.length })
+    })
+    done.objects++
+    done.bytes += packed.bytes.length
+    meter.done({ bytes: packed.bytes.length })
+    done.generations.set(plan.gid, generation)
+  } else {
+    done.generations.set(plan.gid, null)
+  }
+  done.written.push(...plan.written)
+  done.deleted.push(...plan.deleted)
+}
+
+async function fetchMissing(context: UploadContext, keys: readonly string[]): Promise<void> {
+  const { state, fetcher, signal } = context
+  const wanted = keys.flatMap((key) => {
+    const found = state.locate(key)
+    return found.where === 'remote' ? [{ key, entry: found.entry }] : []
+  })
+  if (wanted.length > 0) await fetcher.fetch(wanted, { signal, refresh: false })
+}
+
+/** Members that stay as the remote has them keep the index's timestamp. */
+function* keptMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
+  for (const key of keys) {
+    const entry = state.index.get(key)
+    const local = state.local.getEntryBytes(key)
+    if (!entry || !local) throw new Error(`the value of ${JSON.stringify(key)} left the local file during the push`)
+    yield { key, timestamp: entry.timestamp, value: local.value }
+  }
+}
+
+/** A write that was taken back while the push runs is left out. */
+function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
+  for (const key of keys) {
+    const local = state.local.getEntryBytes(key)
+    if (local) yield { key, timestamp: local.timestamp!, value: local.value }
+  }
+}
+
+/** Uploads each written value as an object of its own (per-key mode). */
+export async function uploadValues(context: UploadContext, written: readonly string[], deleted: readonly string[]): Promise<Uploaded> {
+  const { state, remote, signal, meter } = context
+  const done = nothingYet()
+  done.deleted.push(...deleted)
+  await forEachConcurrent(written, valuesAtOnce, async (key) => {
+    signal?.throwIfAborted()
+    const local = state.local.getEntryBytes(key)
+    if (!local) return
+    meter.grow({ bytes: local.value.length })
+    try {
+      const metadata = { timestamp: String(local.timestamp) }
+      await remote.store.put(valueKey(remote.dbKey, key), local.value, { metadata, signal })
+      done.entries.set(key, { timestamp: local.timestamp!, offset: 0, length: 0 })
+      done.written.push(key)
+      done.objects++
+      done.bytes += local.value.length
+    } catch (error) {
+      signal?.throwIfAborted()
+      done.failures.push({ group: undefined, keys: [key], error: asError(error) })
+    }
+    meter.done({ bytes: local.value.length, groups: 1 })
+  })
+  return done
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error), { cause: error })
+}

@@ -1,0 +1,4 @@
+import { directoryKind } from './remotes.js'
+import { sessionSuite } from './session-suite.js'
+
+sessionSuite(directoryKind)

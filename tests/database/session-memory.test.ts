@@ -1,0 +1,4 @@
+import { memoryKind } from './remotes.js'
+import { sessionSuite } from './session-suite.js'
+
+sessionSuite(memoryKind)

@@ -1,0 +1,4 @@
+import { versionedKind } from './remotes.js'
+import { sessionSuite } from './session-suite.js'
+
+sessionSuite(versionedKind)

@@ -232,8 +232,8 @@ export class DirectoryStore implements ObjectStore {
 
   async #moveInto(key: string, temporary: string, path: string, onlyNew: boolean): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const made = await mkdir(dirname(path), { recursive: true })
       try {
+        const made = await mkdir(dirname(path), { recursive: true })
         // link fails where the name exists, also without any lock.
         await (onlyNew ? link(temporary, path) : rename(temporary, path))
         await syncFolders(dirname(path), made)

@@ -63,8 +63,8 @@ export class Changes implements Iterable<Change>, AsyncIterable<Change> {
     }
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Change> {
-    yield* this[Symbol.iterator]()
+  [Symbol.asyncIterator](): AsyncGenerator<Change> {
+    return eachOf(this[Symbol.iterator]())
   }
 
   /** Drops pending changes; see `Ebooklet.discard`. */
@@ -81,4 +81,8 @@ export class Changes implements Iterable<Change>, AsyncIterable<Change> {
   pull(options?: { signal?: AbortSignal }): Promise<PullResult> {
     return this.#owner.pull(options)
   }
+}
+
+async function* eachOf<T>(items: Iterable<T>): AsyncGenerator<T> {
+  for (const item of items) yield await Promise.resolve(item)
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
 import type { NamedSerializer } from '../serializers/index.js'
@@ -295,7 +296,13 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     await this.#pushing?.catch(() => undefined)
     // Each step is done whatever becomes of the others; the first error is told.
     const errors: unknown[] = []
-    for (const step of [() => this.#state.save(), () => this.#state.local.close(), () => this.#lock?.release(), this.#closeConnection]) {
+    const steps: (() => void | Promise<void> | undefined)[] = [
+      () => this.#state.save(),
+      () => this.#state.local.close(),
+      () => this.#lock?.release(),
+      this.#closeConnection,
+    ]
+    for (const step of steps) {
       try {
         await step()
       } catch (error) {
@@ -326,6 +333,9 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {
-    return signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const both = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    // Every request of a call listens to it, and there may be many.
+    setMaxListeners(0, both)
+    return both
   }
 }

@@ -77,7 +77,7 @@ export class LocalOpener<V> {
   #shape(snapshot: RemoteSnapshot | undefined): LocalOptions {
     if (snapshot) return { initBytes: snapshot.metadata.initBytes }
     const { buckets } = this.#options
-    return { valueSerializer: this.#asked ?? resolveSerializer<unknown>('json'), ...(buckets === undefined ? {} : { buckets }) } as LocalOptions
+    return { valueSerializer: this.#asked ?? resolveSerializer<unknown>('json'), ...(buckets === undefined ? {} : { buckets }) }
   }
 
   #checkSerializer(found: number): void {

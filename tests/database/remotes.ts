@@ -12,7 +12,7 @@ export interface RemoteKind {
   name: string
   /** ms for the lock to see its rivals; the true value where listings are those of a real server. */
   settle: number
-  make(): Promise<{ store: ObjectStore; dispose(): Promise<void> }>
+  make(): Promise<{ store: ObjectStore; dispose: () => Promise<void> }>
 }
 
 export const memoryKind: RemoteKind = {

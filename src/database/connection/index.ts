@@ -14,7 +14,7 @@ export { StoreConnection } from './store-connection.js'
 /** @throws InvalidArgumentError when it is no connection and no URL of a known kind */
 export function toConnection(remote: RemoteConnection | string | URL): RemoteConnection {
   if (typeof remote === 'object' && !(remote instanceof URL) && remote !== null && typeof remote.open === 'function') return remote
-  const text = String(remote as string | URL)
+  const text = remote instanceof URL ? remote.href : typeof remote === 'string' ? remote : ''
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase()
   switch (scheme) {
     case 's3':

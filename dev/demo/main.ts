@@ -103,7 +103,7 @@ async function edit(story: Story, remote: S3Connection, path: string, airports: 
       ['NZZZ', fresh],
     ])
     expected.set('NZWN', wellington).set('NZZZ', fresh)
-    for (const ident of ['NZMF', 'EGKB', 'AF-0005']) {
+    for (const ident of ['NZCH', 'EGLC', 'AF-0005']) {
       ok(db.delete(ident))
       expected.delete(ident)
     }

@@ -4,6 +4,7 @@ import { acquireLock, breakLocks, listLocks, type AcquireLockOptions } from '../
 import { AccessDeniedError, UnsupportedOperationError } from '../../src/store/errors.js'
 import { MemoryBucket, MemoryStore, type MemoryBucketOptions } from '../../src/store/memory-store.js'
 import type { ListedVersion, ObjectStore } from '../../src/store/object-store.js'
+import { altered } from '../store/altered.js'
 import { FakeEnvironment } from './fake-environment.js'
 
 const db = 'some/db.blt'
@@ -20,18 +21,6 @@ function setup(options: MemoryBucketOptions = {}) {
     return out
   }
   return { environment, bucket, store, acquire, keys }
-}
-
-/** A store of which some calls are replaced. */
-function altered(store: ObjectStore, changes: Partial<ObjectStore>): ObjectStore {
-  return new Proxy(store, {
-    get(target, name) {
-      const changed = (changes as Record<string | symbol, unknown>)[name]
-      if (changed !== undefined) return changed
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
 }
 
 describe.each([

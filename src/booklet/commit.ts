@@ -31,6 +31,7 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
   const tail = engine.tail ?? engine.beginTail()
   const redo = new RedoList()
   const blocksEnd = tail.end
+  const positions = engine.livePositions && stillLive(engine)
   let header = engine.header
   let heads: Map<number, number> | undefined
   try {
@@ -47,6 +48,7 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
       redoAt, redoLength: list.length, fileLength: tail.fileLength, checksum: crc32(list),
     })
     finish(engine, list, header, newLength, now)
+    engine.livePositions = positions
   } catch (error) {
     tail.abandon(blocksEnd)
     engine.syncFailed = true
@@ -57,7 +59,6 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
 
 function finish(engine: Engine, list: Uint8Array, header: BookletHeader, newLength: number, now: number): void {
   const { file, headerBytes } = engine
-  const positions = engine.livePositions && stillLive(engine)
   try {
     file.write(0, headerBytes)
     file.sync()
@@ -74,7 +75,6 @@ function finish(engine: Engine, list: Uint8Array, header: BookletHeader, newLeng
     engine.header.nKeys = engine.keyCount
     engine.settle(newLength)
   } else engine.reload({ ...header, nKeys: engine.keyCount }, newLength)
-  engine.livePositions = positions
 }
 
 /** Step 4, and the end of each other change: exact count, "clean", nothing behind the data. */

@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { lockFile } from '../platform/file-lock.js'
 import { DiskFile, MemoryFile, type RandomAccessFile } from '../platform/random-access-file.js'
 import { FileNotFoundError } from './errors.js'
@@ -16,6 +17,8 @@ export interface FileHome {
   /** A new, empty side file. */
   createSidecar(): RandomAccessFile
   removeSidecar(): void
+  /** Makes the creation of a file as safe as a sync makes its contents. */
+  syncFolder(): void
 }
 
 /** Opens and locks a file of the file system; it is created for `c` and `n`, never truncated here. */
@@ -32,6 +35,7 @@ export function openPath(path: string, flag: OpenFlag, lockTimeout: number | und
     },
     createSidecar: () => new DiskFile(openSync(sidecarPath, 'w+')),
     removeSidecar: () => rmSync(sidecarPath, { force: true }),
+    syncFolder: () => syncFolder(dirname(path)),
   }
 }
 
@@ -50,6 +54,17 @@ function openLocked(path: string, flag: OpenFlag, lockTimeout: number | undefine
       throw error
     }
     // While we waited, the file was deleted or another one put in its place.
+    closeSync(fd)
+  }
+}
+
+function syncFolder(folder: string): void {
+  // Windows can't open folders, and has no need to.
+  if (process.platform === 'win32') return
+  const fd = openSync(folder, constants.O_RDONLY)
+  try {
+    fsyncSync(fd)
+  } finally {
     closeSync(fd)
   }
 }
@@ -79,5 +94,6 @@ export function inMemory(file: MemoryFile): FileHome {
     openSidecar: () => sidecar,
     createSidecar: () => (sidecar = new MemoryFile()),
     removeSidecar: () => (sidecar = undefined),
+    syncFolder: () => undefined,
   }
 }

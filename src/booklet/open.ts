@@ -14,12 +14,13 @@ import {
 } from '../format/booklet-header.js'
 import { MemoryFile } from '../platform/random-access-file.js'
 import { type NewFile, newHeader, writeNewFile } from './create.js'
+import { writeClean } from './commit.js'
 import { Engine } from './engine.js'
 import { FileNotClosedError, type RepairReport } from './errors.js'
 import { type FileHome, inMemory, type OpenFlag, openPath } from './file-home.js'
 import { type CommonOptions, DEFAULT_BUFFER } from './options.js'
 import { readRecord, type RecoveryRecord } from './recovery-record.js'
-import { recover } from './recover.js'
+import { dropLeftover, recover } from './recover.js'
 
 /** An open file, and how it was found. */
 export interface Opened {
@@ -47,8 +48,12 @@ export function openFile(source: Source, options: CommonOptions<never>, wanted: 
     const bufferSize = options.bufferSize ?? DEFAULT_BUFFER
     if (fresh && (flag === 'n' || isUnborn(home))) {
       writeNewFile(home.file, fresh)
-      home.removeSidecar()
-      return { engine: start(home, fresh, decodeHeader(fresh), false, bufferSize), home, environment, clean: true, repair: undefined }
+      const header = decodeHeader(fresh)
+      dropLeftover(home, header)
+      home.syncFolder()
+      const engine = start(home, fresh, header, false, bufferSize)
+      writeClean(engine, header, engine.dataEnd, environment.now())
+      return { engine, home, environment, clean: true, repair: undefined }
     }
     return { ...openExisting(home, flag, wanted.kind, bufferSize, environment), home, environment }
   } catch (error) {
@@ -94,6 +99,7 @@ function openExisting(home: FileHome, flag: OpenFlag, kind: BookletKind, bufferS
   }
   if (isClean(home, header, record)) {
     checkIndexInside(home, header)
+    dropLeftover(home, header)
     return { engine: start(home, headerBytes, header, false, bufferSize), clean: true, repair: undefined }
   }
   return { ...recover(home, headerBytes, header, record, bufferSize, environment), clean: false }

@@ -1,6 +1,7 @@
+import { toHex } from '../base/bytes.js'
 import type { Environment } from '../base/environment.js'
 import { blockLayout, fillerHead, fillerSpans, LAST, NEXT_AT } from '../format/block.js'
-import { type BookletHeader, decodeHeader, headerVersion, NOT_CLOSED, patchHeader } from '../format/booklet-header.js'
+import { type BookletHeader, bookletKind, decodeHeader, HEADER_LENGTH, headerVersion, NOT_CLOSED, patchHeader } from '../format/booklet-header.js'
 import { crc32 } from './crc32.js'
 import { writeClean } from './commit.js'
 import { Engine } from './engine.js'
@@ -27,7 +28,6 @@ export function recover(
   const finishedRewrite = finishRewrite(home, headerBytes, header, record)
   const finishedSync = !finishedRewrite && finishCommit(home, headerBytes, header, record)
   if (finishedRewrite || finishedSync) header = decodeHeader(headerBytes, record!.version)
-  home.removeSidecar()
   const size = file.size()
   const engine = new Engine({ file, path, readonly: false, bufferSize, header, headerBytes, dataEnd: size })
   const syncedEnd = finishedRewrite ? undefined : finishedSync ? record!.newLength : record?.length
@@ -38,9 +38,12 @@ export function recover(
   header.nKeys = verdict.keyCount
   writeClean(engine, header, verdict.end, environment.now())
   if (!changed && !finishedSync && !finishedRewrite && keysBefore === verdict.keyCount && headerVersion(headerBytes) === header.version) {
+    dropLeftover(home, header)
     return { engine, repair: undefined }
   }
   file.sync()
+  // Not before: until here the next open would have needed it again.
+  dropLeftover(home, header)
   return {
     engine,
     repair: {
@@ -49,6 +52,17 @@ export function recover(
       strayGaps: engine.livePositions ? verdict.gaps.length : 0, keysBefore, keys: verdict.keyCount,
     },
   }
+}
+
+/** Removes the side file of a prune that died before it came to matter, or after it was done. */
+export function dropLeftover(home: FileHome, header: BookletHeader): void {
+  const sidecar = home.openSidecar()
+  if (sidecar === undefined) return
+  const start = new Uint8Array(HEADER_LENGTH)
+  const length = sidecar.read(0, start)
+  sidecar.close()
+  // Whatever else carries that name isn't ours to remove.
+  if (length === 0 || (bookletKind(start) === header.kind && toHex(start.subarray(49, 65)) === header.uuid)) home.removeSidecar()
 }
 
 /* Does again what the list of an interrupted sync says, if it is whole and nobody else has written since. */

@@ -52,6 +52,7 @@ function rewriteFile(target: Rewritable, nBuckets: number, eviction: Eviction | 
   try {
     image = buildImage(engine, sidecar, nBuckets, eviction)
     sidecar.sync()
+    home.syncFolder()
   } catch (error) {
     sidecar.close()
     home.removeSidecar()

@@ -49,7 +49,7 @@ function copyObject(call: Call): Answer {
   const { version: source, headers } = copySource(call)
   const replace = directive(call, 'x-amz-metadata-directive')
   if (directive(call, 'x-amz-tagging-directive')) throw new S3Error('NotImplemented', 'Tags are not implemented.')
-  if (!replace && target.current(key) === source && !call.headers.has('x-amz-copy-source-if-match')) {
+  if (!replace && target.current(key) === source) {
     throw new S3Error('InvalidRequest', "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata.")
   }
   const attributes = replace ? readAttributes(call.headers) : inherited(source, call)

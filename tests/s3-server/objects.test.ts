@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { request as httpRequest } from 'node:http'
 import { Readable } from 'node:stream'
 import { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
-import { failure, md5, sdk, signedAsk, start } from './harness.js'
+import type { S3Server } from '../../dev/s3-server/index.js'
+import { failure, md5, sdk, sign, signedAsk, start, type Ask } from './harness.js'
 
 const Bucket = 'box'
 
@@ -213,6 +215,37 @@ describe('conditions of writes', () => {
       }
     }
   })
+
+  test('a condition that held when the body began to come must hold when it is there', async () => {
+    const server = await start()
+    const target = '/box/k'
+    const conditions: [Record<string, string>, string | undefined][] = [[{ 'if-none-match': '*' }, undefined], [{ 'if-match': etag('base') }, 'base']]
+    for (const [headers, base] of conditions) {
+      server.storage.bucket(Bucket).removeVersion('k', 'null')
+      if (base !== undefined) await signedAsk(server, { method: 'PUT', target, body: base })
+      const what = { method: 'PUT', target, headers, body: 'slow' }
+      const slow = slowly(server, { ...what, headers: sign(server, what) }, async () => {
+        expect((await signedAsk(server, { method: 'PUT', target, body: 'fast' })).status).toBe(200)
+      })
+      expect(await slow).toBe(412)
+      expect(server.storage.bucket(Bucket).current('k')?.body.toString()).toBe('fast')
+    }
+  })
+
+  /* Sends headers and half of the body, does something else when they have arrived, then sends the rest. */
+  async function slowly(server: S3Server, what: Required<Pick<Ask, 'method' | 'target' | 'headers' | 'body'>>, meanwhile: () => Promise<void>): Promise<number | undefined> {
+    const body = Buffer.from(what.body)
+    const outgoing = httpRequest({ host: '127.0.0.1', port: server.port, method: what.method, path: what.target, headers: { ...what.headers, 'content-length': body.length, expect: '100-continue' }, agent: false })
+    const status = new Promise<number | undefined>((resolve, reject) => outgoing.on('response', (response) => resolve(response.resume().statusCode)).on('error', reject))
+    // The server asks for the body only after its first look at the conditions.
+    const asked = new Promise((resolve) => outgoing.on('continue', resolve))
+    outgoing.flushHeaders()
+    await asked
+    outgoing.write(body.subarray(0, 2))
+    await meanwhile()
+    outgoing.end(body.subarray(2))
+    return status
+  }
 
   test('a delete with If-Match', async () => {
     const server = await start()

@@ -116,6 +116,8 @@ export interface PutOptions extends CallOptions {
   ifNoneMatch?: '*' | undefined
   /** Write only if the object exists with this ETag. */
   ifMatch?: string | undefined
+  /** How the ETag of `ifMatch` is sent over HTTP: in quotes, as it should be, or `bare`, as Ceph's gateway 16 wants it. Default: as the store was made. */
+  etagForm?: 'quoted' | 'bare' | undefined
 }
 
 export interface PutResult {

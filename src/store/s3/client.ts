@@ -4,7 +4,7 @@ import { StoreRequestError } from '../errors.js'
 import { retryAfter } from '../http/answers.js'
 import { HttpTransport, type HttpResponse, type TransportRequest } from '../http/transport.js'
 import type { CredentialsSource } from './credentials.js'
-import { EXPIRED_CODES, parseErrorDocument, s3Error, type S3Refusal } from './errors.js'
+import { errorDocument, EXPIRED_CODES, parseErrorDocument, s3Error, type S3Refusal } from './errors.js'
 import type { S3Address } from './options.js'
 import { queryString, RequestSigner, sha256Hex, UNSIGNED_PAYLOAD } from './signing.js'
 import { parseXml, type XmlElement } from './xml.js'
@@ -84,18 +84,20 @@ export class S3Client {
   async sendForXml(request: S3ClientRequest): Promise<XmlElement> {
     const response = await this.send(request)
     const text = new TextDecoder().decode(await response.read(this.name, MAX_XML_BYTES))
-    const said = parseErrorDocument(text)
-    if (said !== undefined && /<(?:[\w-]+:)?Error[\s>]/.test(text.slice(0, 300)) && said.reason !== undefined) {
-      // The status line went out before the work was done, so this is what 5xx is elsewhere.
-      throw this.#error({ ...said, status: 500, retryAfter: undefined }, request)
-    }
+    const root = this.#parse(text, request, response.status)
+    const said = errorDocument(root)
+    // The status line went out before the work was done, so this is what 5xx is elsewhere.
+    if (said !== undefined) throw this.#error({ ...said, status: 500, retryAfter: undefined }, request)
+    return root
+  }
+
+  #parse(text: string, request: S3ClientRequest, status: number): XmlElement {
     try {
       return parseXml(text)
     } catch (cause) {
       const message = cause instanceof FormatError ? cause.message : String(cause)
-      throw new StoreRequestError(`${this.name}: ${message}; is the endpoint an S3 service?`, {
-        store: this.name, key: request.key, status: response.status, reason: 'MalformedAnswer', cause,
-      })
+      const facts = { store: this.name, key: request.key, status, reason: 'MalformedAnswer', cause }
+      throw new StoreRequestError(`${this.name}: ${message}; is the endpoint an S3 service?`, facts)
     }
   }
 

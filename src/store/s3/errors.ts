@@ -29,17 +29,22 @@ export interface S3Request {
   conditional: boolean
 }
 
-/** Reads an error document; undefined when the text isn't one. Only code, message and region are taken: the rest may repeat what was signed. */
-export function parseErrorDocument(text: string): Pick<S3Refusal, 'reason' | 'message' | 'region'> | undefined {
-  let root: XmlElement
+export type S3ErrorDocument = Pick<S3Refusal, 'reason' | 'message' | 'region'>
+
+/** Reads an error document; undefined when the text isn't one. */
+export function parseErrorDocument(text: string): S3ErrorDocument | undefined {
   try {
-    root = parseXml(text)
+    return errorDocument(parseXml(text))
   } catch {
     return undefined
   }
-  const error = root.name === 'Error' ? root : root.child('Error')
-  if (error === undefined) return undefined
-  return { reason: error.value('Code'), message: error.value('Message')?.slice(0, 500), region: error.value('Region') }
+}
+
+/** What an error document says; undefined for any other. Only code, message and region are taken: the rest may repeat what was signed. */
+export function errorDocument(root: XmlElement): S3ErrorDocument | undefined {
+  // A multi-delete's answer has elements of this name too, below another root.
+  const error = root.name === 'Error' ? root : root.name === 'ErrorResponse' ? root.child('Error') : undefined
+  return error === undefined ? undefined : { reason: error.value('Code'), message: error.value('Message')?.slice(0, 500), region: error.value('Region') }
 }
 
 const DENIED: Readonly<Record<string, string>> = {

@@ -36,7 +36,7 @@ export interface S3Address {
   host: string
   /** `/` or `/bucket`, behind the path of the endpoint. */
   bucketPath: string
-  objectPath(key: string): string
+  objectPath: (key: string) => string
   secure: boolean
   /** For messages. */
   name: string

@@ -104,7 +104,10 @@ export class S3Store implements ObjectStore {
     const headers: Record<string, string> = { 'content-type': options.contentType ?? 'application/octet-stream' }
     for (const [name, value] of Object.entries(options.metadata ?? {})) headers[`x-amz-meta-${name}`] = value
     if (options.ifNoneMatch !== undefined) headers['if-none-match'] = options.ifNoneMatch
-    if (options.ifMatch !== undefined) headers['if-match'] = this.#bareEtags ? options.ifMatch : `"${options.ifMatch}"`
+    if (options.ifMatch !== undefined) {
+      const bare = options.etagForm === undefined ? this.#bareEtags : options.etagForm === 'bare'
+      headers['if-match'] = bare ? options.ifMatch : `"${options.ifMatch}"`
+    }
     const response = await this.#client.send({
       method: 'PUT',
       key,

@@ -15,6 +15,7 @@ export {
 export type { Progress, ProgressListener } from './sync/progress.js'
 export type { PushOptions } from './sync/push.js'
 export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
+export type { Guarantee } from './sync/conditions.js'
 export type { PullResult } from './sync/pull.js'
 export * from './sync/errors.js'
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'

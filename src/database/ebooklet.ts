@@ -4,11 +4,13 @@ import type { Environment } from '../base/environment.js'
 import type { NamedSerializer } from '../serializers/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
 import { PushInProgressError } from '../sync/errors.js'
+import { guaranteeOf, type ConditionalWrites, type Guarantee } from '../sync/conditions.js'
 import { checkKey } from '../sync/key.js'
 import { ValueFetcher } from '../sync/fetch.js'
 import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
 import { pull, type PullResult } from '../sync/pull.js'
-import { push, type PushOptions, type WriteLock } from '../sync/push.js'
+import { push, type PushOptions } from '../sync/push.js'
+import type { WriteLock } from '../sync/push-context.js'
 import type { PushResult } from '../sync/push-result.js'
 import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
@@ -32,6 +34,8 @@ export interface SessionParts<V> {
   environment: Environment
   /** Undefined in a read-only session. */
   lock: (WriteLock & { release(): Promise<void> }) | undefined
+  /** Which conditions of the store were seen to work. */
+  conditions: ConditionalWrites
   closeConnection: () => Promise<void>
 }
 
@@ -46,6 +50,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   readonly #serializer: NamedSerializer<V>
   readonly #environment: Environment
   readonly #lock: SessionParts<V>['lock']
+  readonly #conditions: ConditionalWrites
   readonly #closeConnection: () => Promise<void>
   readonly #fetcher: ValueFetcher
   readonly #closing = new AbortController()
@@ -59,6 +64,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     this.#serializer = parts.serializer
     this.#environment = parts.environment
     this.#lock = parts.lock
+    this.#conditions = parts.conditions
     this.#closeConnection = parts.closeConnection
     this.#fetcher = new ValueFetcher(parts.remote, parts.state, (signal) => pull(parts.state, parts.remote, signal))
   }
@@ -85,6 +91,13 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   /** µs of the remote's last commit that this session knows; undefined before the first push. */
   get remoteTimestamp(): number | undefined {
     return this.#state.remote.timestamp ?? undefined
+  }
+  /**
+   * What protects a commit besides the lock: `conditional` no commit is ever overwritten unseen, `create-only` no first
+   * commit, `lock` nothing. Seen in a race on this store, not believed; undefined in a read-only session.
+   */
+  get guarantee(): Guarantee | undefined {
+    return this.readonly ? undefined : guaranteeOf(this.#conditions)
   }
   /** How many keys there are, local and remote together. */
   get size(): number {
@@ -268,7 +281,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   async push(options: PushOptions = {}): Promise<PushResult> {
     const state = this.#writable()
     this.#refuseDuringPush('push')
-    const context = { state, remote: this.#remote, fetcher: this.#fetcher, lock: this.#lock!, environment: this.#environment }
+    const context = { state, remote: this.#remote, fetcher: this.#fetcher, lock: this.#lock!, conditions: this.#conditions, environment: this.#environment }
     const running = push(context, { ...options, signal: this.#signal(options.signal) })
     this.#pushing = running.finally(() => (this.#pushing = undefined))
     return this.#pushing

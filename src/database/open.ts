@@ -3,6 +3,7 @@ import { systemEnvironment, type Environment } from '../base/environment.js'
 import { nextPrime } from '../format/primes.js'
 import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, RemoteNotFoundError } from '../sync/errors.js'
+import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { checkSameDatabase, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
@@ -10,6 +11,7 @@ import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
 import { Ebooklet } from './ebooklet.js'
 import { LocalOpener } from './open-local.js'
+import { conditionalWrites } from './seen-conditions.js'
 import { checkOptions, type OpenEbookletOptions } from './options.js'
 import { Rollback } from './rollback.js'
 
@@ -65,7 +67,7 @@ class Opening<V> {
     if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
     const state = await this.#joined(remote, existing, result)
     this.#chooseNumGroups(state, result)
-    return this.#session(state, remote, undefined)
+    return this.#session(state, remote, undefined, undefined)
   }
 
   async forWriting(): Promise<Ebooklet<V>> {
@@ -76,13 +78,31 @@ class Opening<V> {
     const anew = this.#options.flag === 'n'
     // The local file is locked first: that costs nothing, and fails at once.
     const existing = anew ? undefined : await this.#local.openExisting()
+    const watching = this.#watchConditions(remote, existing)
     const lock = await this.#lock(remote)
     // Only under the lock: somebody may have pushed while we waited for it.
     const result = await readRemote(remote, existing?.remote, this.#options.signal)
     const state = anew ? await this.#replaced(result) : await this.#continued(remote, existing, result)
     this.#chooseNumGroups(state, result)
+    const conditions = await watching
+    if (conditions !== undefined) state.rememberConditions(remote.store.name, conditions)
     state.save()
-    return this.#session(state, remote, lock)
+    return this.#session(state, remote, lock, conditions ?? state.conditionsOn(remote.store.name))
+  }
+
+  /** Sees whether conditional writes work, while the lock is waited for. Undefined when the local file remembers. */
+  #watchConditions(remote: OpenedConnection, existing: SyncState | undefined): Promise<ConditionalWrites | undefined> {
+    if (existing?.conditionsOn(remote.store.name)) return Promise.resolve(undefined)
+    const giveUp = new AbortController()
+    const seen = conditionalWrites(this.#connection, remote, this.#environment, giveUp.signal).catch((error: unknown) => {
+      if (!giveUp.signal.aborted) this.#local.warn(`could not see whether conditional writes work on ${remote.store.name}, so the lock alone protects commits: ${String(error)}`)
+      return lockOnly
+    })
+    this.#rollback.add(async () => {
+      giveUp.abort(new Error('the open failed'))
+      await seen
+    })
+    return seen
   }
 
   #connect(purpose: 'read' | 'write'): OpenedConnection {
@@ -117,6 +137,7 @@ class Opening<V> {
     }
     if (result.status === 'unchanged') {
       if (!existing!.local.openedClean) existing!.recoverLostWrites()
+      existing!.stillTheSame(result.etag)
       return existing!
     }
     const { snapshot } = result
@@ -157,13 +178,14 @@ class Opening<V> {
     return typeof numGroups === 'number' ? nextPrime(numGroups) : numGroups
   }
 
-  #session(state: SyncState, remote: OpenedConnection, lock: HeldLock | undefined): Ebooklet<V> {
+  #session(state: SyncState, remote: OpenedConnection, lock: HeldLock | undefined, conditions: ConditionalWrites | undefined): Ebooklet<V> {
     return new Ebooklet<V>({
       state,
       remote,
       serializer: this.#local.serializerOf(state),
       environment: this.#environment,
       lock,
+      conditions: conditions ?? lockOnly,
       closeConnection: () => remote.close(),
     })
   }

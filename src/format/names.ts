@@ -96,6 +96,11 @@ export function isReservedValueName(key: string): boolean {
   return /^_writable_probe_[0-9a-f]{13}$/.test(key)
 }
 
+/** The throw-away object on which writers try out what a store does; `id` as of `newId`. */
+export function probeKey(db: string, id: string): string {
+  return `${childPrefix(db)}_writable_probe_${id}`
+}
+
 /** True for an object with which a writer of the original tried out whether it may write. */
 export function isProbeKey(db: string, objectKey: string): boolean {
   return objectKey.startsWith(childPrefix(db)) && isReservedValueName(objectKey.slice(db.length + 1))

@@ -6,8 +6,8 @@ import { checkTimestamp, timestampFromJson } from './timestamp.js'
 
 /**
  * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
- * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, which the original
- * ignores and drops when it rewrites the slot.
+ * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag` and `conditions`, which the
+ * original ignores and drops when it rewrites the slot.
  */
 export interface RemoteState {
   /** The timestamp of the db object, µs; null when there was no remote yet. */
@@ -17,6 +17,16 @@ export interface RemoteState {
   metaSection: Uint8Array | null
   /** The ETag of the db object, where it is known. */
   etag?: string | undefined
+  /** Which conditional writes were seen to work on which store. */
+  conditions?: SeenConditions | undefined
+}
+
+export interface SeenConditions {
+  /** The store's name: endpoint and bucket. */
+  store: string
+  create: boolean
+  /** How an ETag has to be sent; undefined when If-Match doesn't work. */
+  match: 'quoted' | 'bare' | undefined
 }
 
 const remoteStateVersion = 1
@@ -25,7 +35,8 @@ export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
   if (state.timestamp !== null) checkTimestamp(state.timestamp)
   const meta = state.metaSection === null ? 'null' : `"${toBase64(state.metaSection)}"`
   const etag = state.etag === undefined ? '' : `,"etag":${JSON.stringify(state.etag)}`
-  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}}`)
+  const conditions = state.conditions === undefined ? '' : `,"conditions":${JSON.stringify(state.conditions)}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}}`)
 }
 
 /**
@@ -42,7 +53,15 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
     manifest: manifestFromJson(fields.get('manifest') ?? {}, 'The manifest in the remote state of the local file'),
     metaSection: readMetaSection(fields.get('meta_section') ?? null),
     ...(typeof etag === 'string' && etag !== '' ? { etag } : {}),
+    ...readConditions(fields.get('conditions')),
   }
+}
+
+/* What isn't as we write it is forgotten: it can be seen again. */
+function readConditions(value: unknown): { conditions?: SeenConditions } {
+  if (typeof value !== 'object' || value === null || !('store' in value) || typeof value.store !== 'string') return {}
+  const match = 'match' in value && (value.match === 'quoted' || value.match === 'bare') ? value.match : undefined
+  return { conditions: { store: value.store, create: 'create' in value && value.create === true, match } }
 }
 
 function readMetaSection(value: unknown): Uint8Array | null {

@@ -74,8 +74,25 @@ export class PushInProgressError extends EbookletError {
 export class CommitFailedError extends EbookletError {
   readonly code = 'COMMIT_FAILED'
   readonly object: string
+  /** True when the store could not be asked either: the commit may have arrived. The next push finds out. */
+  readonly inDoubt: boolean
+  constructor(object: string, cause: unknown, inDoubt: boolean) {
+    const outcome = inDoubt ? 'failed, or its acknowledgement was lost' : 'failed'
+    super(`the commit of the push to ${object} ${outcome} (${messageOf(cause)}); every change is still pending, so push again`, { cause })
+    this.object = object
+    this.inDoubt = inDoubt
+  }
+}
+
+/**
+ * Somebody else committed since this session last saw the remote, though it holds the lock: the lock was broken,
+ * or a tool wrote without it. Nothing was overwritten and every change is still pending.
+ */
+export class CommitConflictError extends EbookletError {
+  readonly code = 'COMMIT_CONFLICT'
+  readonly object: string
   constructor(object: string, cause: unknown) {
-    super(`the commit of the push to ${object} failed (${messageOf(cause)}); every change is still pending, so push again`, { cause })
+    super(`somebody else committed to ${object} during this push; every change is still pending: pull() to take in theirs, then push again`, { cause })
     this.object = object
   }
 }

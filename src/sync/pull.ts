@@ -56,7 +56,10 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
  */
 export async function pull(state: SyncState, remote: RemoteLocation, signal?: AbortSignal): Promise<PullResult> {
   const result = await readRemote(remote, state.remote, signal)
-  if (result.status === 'unchanged') return { changed: false, evicted: 0 }
+  if (result.status === 'unchanged') {
+    state.stillTheSame(result.etag)
+    return { changed: false, evicted: 0 }
+  }
   if (result.status === 'missing') {
     if (state.remote.timestamp === null) return { changed: false, evicted: 0 }
     throw new RemoteNotFoundError(`${remote.store.name}/${remote.dbKey}`)

@@ -3,19 +3,13 @@
  * commit every reader is on the old state and every change is pending; after it, at most unreferenced
  * objects are left. docs/architecture.md states the invariants.
  */
-import type { Environment } from '../base/environment.js'
-import { encodeDbMetadata } from '../format/db-metadata.js'
-import { encodeDbPayload, encodeMetaSection } from '../format/db-object.js'
-import type { IndexEntry } from '../format/index-entry.js'
 import { deleteReplaced, replacedObjects } from './cleanup.js'
-import { CommitFailedError } from './errors.js'
-import type { ValueFetcher } from './fetch.js'
+import { commit } from './commit.js'
 import { planPush } from './plan-push.js'
 import { ProgressMeter, type ProgressListener } from './progress.js'
-import { ebookletType } from './pull.js'
+import { pull } from './pull.js'
 import { nothingPushed, type AdjustedTimestamp, type PushResult } from './push-result.js'
-import type { RemoteLocation } from './remote.js'
-import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
+import type { PushContext } from './push-context.js'
 import type { SyncState } from './state.js'
 import { uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
 
@@ -25,26 +19,14 @@ export interface PushOptions {
   onProgress?: ProgressListener | undefined
 }
 
-/** What a push needs to know of the lock. */
-export interface WriteLock {
-  /** Throws when the lock isn't held any more. */
-  verify(signal?: AbortSignal): Promise<void>
-}
-
-export interface PushContext {
-  remote: RemoteLocation
-  state: SyncState
-  fetcher: ValueFetcher
-  lock: WriteLock
-  environment: Environment
-}
-
 export async function push(context: PushContext, options: PushOptions = {}): Promise<PushResult> {
   const { state, lock, environment } = context
   const { pending } = state
   options.signal?.throwIfAborted()
   if (pending.isEmpty && state.remote.timestamp !== null) return nothingPushed
   await lock.verify(options.signal)
+  // An earlier commit may have arrived after all: find out what the remote is before building on it.
+  if (state.remoteInDoubt) await pull(state, context.remote, options.signal)
   pending.beginPush()
   try {
     const adjusted = adjustTimestamps(state)
@@ -115,74 +97,4 @@ function isWorthACommit(state: SyncState, uploaded: Uploaded): boolean {
   if (uploaded.failures.length === 0) return true
   if (state.pending.replacePending) return false
   return uploaded.written.length > 0 || uploaded.deleted.length > 0 || state.pending.metaPending
-}
-
-interface Committed {
-  timestamp: number
-  versioned: boolean
-  after: { index: RemoteIndex; manifest: ReadonlyMap<number, string> }
-}
-
-async function commit(context: PushContext, uploaded: Uploaded, signal: AbortSignal | undefined): Promise<Committed> {
-  const { state, remote, lock, environment } = context
-  const timestamp = Math.max(environment.now(), (state.remote.timestamp ?? -1) + 1)
-  const manifest = nextManifest(state, uploaded)
-  const metaSection = nextMetaSection(state)
-  const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
-  const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
-  const metadata = encodeDbMetadata({
-    timestamp,
-    uuid: state.local.uuid,
-    type: ebookletType,
-    initBytes: state.local.headerBytes(),
-    numGroups: state.pending.numGroups ?? undefined,
-  })
-  const index = RemoteIndex.decode(indexBytes)
-  await lock.verify(signal)
-  signal?.throwIfAborted()
-  let put
-  try {
-    // From here on the signal is not heard: an aborted commit would leave us not knowing.
-    put = await remote.store.put(remote.dbKey, body, { metadata })
-  } catch (error) {
-    throw new CommitFailedError(`${remote.store.name} ${remote.dbKey}`, error)
-  }
-  settle(state, uploaded)
-  const etag = put.etag === '' ? undefined : put.etag
-  state.saveRemote({ timestamp, manifest, metaSection, etag }, index)
-  state.save()
-  return { timestamp, versioned: put.versionId !== undefined, after: { index, manifest } }
-}
-
-/** Takes what the commit made true out of the journal; changes made meanwhile stay in it. */
-function settle(state: SyncState, uploaded: Uploaded): void {
-  const { pending } = state
-  pending.settle([...uploaded.written, ...uploaded.deleted])
-}
-
-function nextManifest(state: SyncState, uploaded: Uploaded): Map<number, string> {
-  const manifest = new Map(state.pending.replacePending ? [] : state.remote.manifest)
-  for (const [gid, generation] of uploaded.generations) {
-    if (generation === null) manifest.delete(gid)
-    else manifest.set(gid, generation)
-  }
-  return manifest
-}
-
-function nextMetaSection(state: SyncState): Uint8Array | null {
-  if (state.pending.metaPending) {
-    return encodeMetaSection({ timestamp: state.local.metadataTimestamp ?? 0, data: state.local.metadata ?? null })
-  }
-  return state.pending.replacePending ? null : state.remote.metaSection
-}
-
-function* nextEntries(state: SyncState, uploaded: Uploaded): Generator<[string, IndexEntry]> {
-  const deleted = new Set(uploaded.deleted)
-  const withdrawn = new Set(uploaded.written.filter((key) => !uploaded.entries.has(key)))
-  if (!state.pending.replacePending) {
-    for (const [key, entry] of state.index.entries()) {
-      if (!deleted.has(key) && !withdrawn.has(key) && !uploaded.entries.has(key)) yield [key, entry]
-    }
-  }
-  yield* uploaded.entries
 }

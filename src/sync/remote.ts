@@ -22,7 +22,7 @@ export interface RemoteSnapshot {
   index: RemoteIndex
 }
 
-export type ReadRemoteResult = { status: 'ok'; snapshot: RemoteSnapshot } | { status: 'missing' } | { status: 'unchanged' }
+export type ReadRemoteResult = { status: 'ok'; snapshot: RemoteSnapshot } | { status: 'missing' } | { status: 'unchanged'; etag: string | undefined }
 
 /**
  * Reads the committed state, or finds that it is still the one with `known`'s ETag (or, where only its
@@ -38,11 +38,11 @@ export async function readRemote(
     const head = await store.head(dbKey, { signal })
     if (head.status === 'missing') return head
     if (head.status === 'ok' && decodeDbMetadata(head.info.metadata).timestamp === known.timestamp) {
-      return { status: 'unchanged' }
+      return { status: 'unchanged', etag: head.info.etag === '' ? undefined : head.info.etag }
     }
   }
   const result = await store.get(dbKey, { ifNoneMatch: known?.etag, signal })
-  if (result.status === 'not-modified') return { status: 'unchanged' }
+  if (result.status === 'not-modified') return { status: 'unchanged', etag: known?.etag }
   if (result.status !== 'ok') return { status: 'missing' }
   return { status: 'ok', snapshot: decodeSnapshot(result.info.metadata, result.bytes, result.info.etag) }
 }

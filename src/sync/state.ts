@@ -7,6 +7,7 @@ import { decodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { decodeRemoteState, encodeRemoteState, type RemoteState } from '../format/remote-state.js'
 import { groupId } from '../format/group-id.js'
+import type { ConditionalWrites } from './conditions.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
 
@@ -40,6 +41,8 @@ export class SyncState {
   readonly lastSeenTimestamp: number | null
   /** True when the local file remembers a remote, but its index file is missing or damaged. */
   readonly indexLost: boolean
+  /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
+  remoteInDoubt = false
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
   constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null }) {
@@ -60,7 +63,7 @@ export class SyncState {
     const index = remote.timestamp === null ? RemoteIndex.empty() : readIndex(indexFile)
     const lastSeenTimestamp = remote.timestamp
     // Without its index the remembered state is worth nothing: have it read again.
-    if (!index) remote = noRemoteYet()
+    if (!index) remote = { ...noRemoteYet(), conditions: remote.conditions }
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
     return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
   }
@@ -153,12 +156,30 @@ export class SyncState {
     else if (this.local.metadata !== undefined) this.local.setMetadata(undefined)
   }
 
+  /** The remote was found to be what the local file knows. Python's slot has no ETag: keep the one that was seen. */
+  stillTheSame(etag: string | undefined): void {
+    this.remoteInDoubt = false
+    if (etag !== this.remote.etag) this.remote = { ...this.remote, etag }
+  }
+
+  /** Which conditional writes were seen to work on this store, as far as the local file remembers. */
+  conditionsOn(store: string): ConditionalWrites | undefined {
+    const { conditions } = this.remote
+    return conditions?.store === store ? conditions : undefined
+  }
+
+  rememberConditions(store: string, { create, match }: ConditionalWrites): void {
+    this.remote = { ...this.remote, conditions: { store, create, match } }
+    this.local.reserved.set(2, encodeRemoteState(this.remote))
+  }
+
   /** Takes in another state of the remote, on disk too: the index file first, so that a crash in between is found by the slot's older ETag. */
   saveRemote(remote: RemoteState, index: RemoteIndex): void {
     this.indexFile.write(index.bytes)
     this.index = index
-    this.remote = remote
-    this.local.reserved.set(2, encodeRemoteState(remote))
+    this.remote = { ...remote, conditions: this.remote.conditions }
+    this.remoteInDoubt = false
+    this.local.reserved.set(2, encodeRemoteState(this.remote))
     if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp
   }
 }

@@ -17,6 +17,8 @@ export interface RemoteConnection {
   readonly dbKey: string
   /** What to call it in messages; never holds a secret. */
   readonly name: string
+  /** True when every `open` gives the caller's own store; its name need not be unique then. */
+  readonly sharedStore?: boolean
   /** `read` may go another, public way than `write`. */
   open(purpose: 'read' | 'write'): OpenedConnection
 }

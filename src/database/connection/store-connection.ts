@@ -6,6 +6,7 @@ import { checkDbKey } from '../../format/names.js'
 export class StoreConnection implements RemoteConnection {
   readonly dbKey: string
   readonly name: string
+  readonly sharedStore = true
   readonly #store: ObjectStore
 
   constructor(store: ObjectStore, dbKey: string) {

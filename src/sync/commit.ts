@@ -1,0 +1,120 @@
+/** The one PUT that makes a push true, and finding out what became of it. */
+import { encodeDbMetadata } from '../format/db-metadata.js'
+import { encodeDbPayload, encodeMetaSection } from '../format/db-object.js'
+import type { IndexEntry } from '../format/index-entry.js'
+import { newId } from '../format/names.js'
+import { PreconditionFailedError } from '../store/errors.js'
+import type { PutOptions, PutResult } from '../store/object-store.js'
+import { CommitConflictError, CommitFailedError } from './errors.js'
+import { ebookletType } from './pull.js'
+import type { PushContext } from './push-context.js'
+import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
+import type { SyncState } from './state.js'
+import type { Uploaded } from './upload.js'
+
+export interface Committed {
+  timestamp: number
+  versioned: boolean
+  after: { index: RemoteIndex; manifest: ReadonlyMap<number, string> }
+}
+
+/** User metadata by which a commit is known again when its acknowledgement was lost. Python ignores it. */
+const stampName = 'commit_id'
+
+/**
+ * @throws CommitConflictError when a rival committed: nothing was written, everything is pending
+ * @throws CommitFailedError when it failed, or when it can't be told whether it arrived
+ */
+export async function commit(context: PushContext, uploaded: Uploaded, signal: AbortSignal | undefined): Promise<Committed> {
+  const { state, lock, environment } = context
+  const timestamp = Math.max(environment.now(), (state.remote.timestamp ?? -1) + 1)
+  const manifest = nextManifest(state, uploaded)
+  const metaSection = nextMetaSection(state)
+  const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
+  const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
+  const stamp = newId(environment)
+  const metadata = { ...dbMetadata(state, timestamp), [stampName]: stamp }
+  const index = RemoteIndex.decode(indexBytes)
+  await lock.verify(signal)
+  signal?.throwIfAborted()
+  // From here on the signal is not heard: an aborted commit would leave us not knowing.
+  const put = await putOnce(context, body, { ...commitCondition(context), metadata }, stamp)
+  state.pending.settle([...uploaded.written, ...uploaded.deleted])
+  const etag = put.etag === '' ? undefined : put.etag
+  state.saveRemote({ timestamp, manifest, metaSection, etag }, index)
+  state.save()
+  return { timestamp, versioned: put.versionId !== undefined, after: { index, manifest } }
+}
+
+function dbMetadata(state: SyncState, timestamp: number): Record<string, string> {
+  return encodeDbMetadata({
+    timestamp,
+    uuid: state.local.uuid,
+    type: ebookletType,
+    initBytes: state.local.headerBytes(),
+    numGroups: state.pending.numGroups ?? undefined,
+  })
+}
+
+/** Where conditional writes were seen to work, the commit holds only on the very db object that the push started from. */
+function commitCondition({ state, conditions }: PushContext): PutOptions {
+  if (state.remote.timestamp === null) return conditions.create ? { ifNoneMatch: '*' } : {}
+  const { etag } = state.remote
+  return conditions.match && etag !== undefined ? { ifMatch: etag, etagForm: conditions.match } : {}
+}
+
+async function putOnce(context: PushContext, body: Uint8Array, options: PutOptions, stamp: string): Promise<PutResult> {
+  const { state, remote } = context
+  const name = `${remote.store.name}/${remote.dbKey}`
+  try {
+    return await remote.store.put(remote.dbKey, body, options)
+  } catch (error) {
+    state.remoteInDoubt = true
+    const found = await readBack(context, stamp)
+    if (typeof found === 'object') {
+      state.remoteInDoubt = false
+      return found
+    }
+    if (error instanceof PreconditionFailedError) throw new CommitConflictError(name, error)
+    // Read back and not there: it failed for good, unless it is still on its way. The next push looks again.
+    throw new CommitFailedError(name, error, found === 'unknown')
+  }
+}
+
+/** Looks whether the db object is the one of this commit: a lost acknowledgement is no failure. */
+async function readBack({ remote }: PushContext, stamp: string): Promise<PutResult | 'other' | 'unknown'> {
+  try {
+    const head = await remote.store.head(remote.dbKey)
+    if (head.status !== 'ok' || head.info.metadata[stampName] !== stamp) return 'other'
+    return { etag: head.info.etag, versionId: head.info.versionId }
+  } catch {
+    return 'unknown'
+  }
+}
+
+function nextManifest(state: SyncState, uploaded: Uploaded): Map<number, string> {
+  const manifest = new Map(state.pending.replacePending ? [] : state.remote.manifest)
+  for (const [gid, generation] of uploaded.generations) {
+    if (generation === null) manifest.delete(gid)
+    else manifest.set(gid, generation)
+  }
+  return manifest
+}
+
+function nextMetaSection(state: SyncState): Uint8Array | null {
+  if (state.pending.metaPending) {
+    return encodeMetaSection({ timestamp: state.local.metadataTimestamp ?? 0, data: state.local.metadata ?? null })
+  }
+  return state.pending.replacePending ? null : state.remote.metaSection
+}
+
+function* nextEntries(state: SyncState, uploaded: Uploaded): Generator<[string, IndexEntry]> {
+  const deleted = new Set(uploaded.deleted)
+  const withdrawn = new Set(uploaded.written.filter((key) => !uploaded.entries.has(key)))
+  if (!state.pending.replacePending) {
+    for (const [key, entry] of state.index.entries()) {
+      if (!deleted.has(key) && !withdrawn.has(key) && !uploaded.entries.has(key)) yield [key, entry]
+    }
+  }
+  yield* uploaded.entries
+}

@@ -21,7 +21,8 @@ const maxLine = 4096
 
 /**
  * Decodes the `aws-chunked` content coding (S3 API reference, "Signature Calculations for … chunked upload"):
- * `hex-size[;chunk-signature=…] CRLF bytes CRLF`, a chunk of size 0, then trailers.
+ * `hex-size[;chunk-signature=…] CRLF bytes CRLF`, a chunk of size 0, then trailers. Refuses more than the decoded
+ * length; that it is not less is for the caller to check.
  */
 export function decodeChunks(wire: Buffer, options: ChunkOptions): DecodedChunks {
   const parts: Buffer[] = []
@@ -37,7 +38,6 @@ export function decodeChunks(wire: Buffer, options: ChunkOptions): DecodedChunks
     const data = wire.subarray(start, start + size)
     if (options.signing !== undefined) previous = checkChunk(options.signing, previous, data, chunkSignature)
     if (size === 0) {
-      if (total !== options.decodedLength) throw new S3Error('IncompleteBody')
       return { bytes: Buffer.concat(parts), trailers: readTrailers(wire, start, options, previous) }
     }
     expectLineEnd(wire, start + size)

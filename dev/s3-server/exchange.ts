@@ -25,7 +25,7 @@ export function readWire(request: IncomingMessage, maxBytes: number, idleTimeout
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
-    const timer = setTimeout(() => stop(new S3Error('RequestTimeout')), idleTimeout)
+    const timer = setTimeout(() => stop(new S3Error('RequestTimeout', undefined, { headers: { Connection: 'close' } })), idleTimeout)
     const stop = (error: S3Error | undefined) => {
       clearTimeout(timer)
       request.off('data', take).off('end', end).off('close', lost).off('error', lost)

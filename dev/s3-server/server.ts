@@ -149,9 +149,6 @@ async function serve(settings: Settings, request: IncomingMessage, response: Ser
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('x-amz-id-2', requestId)
   for (const [name, value] of Object.entries(method === 'OPTIONS' ? {} : corsHeaders(bucket, method, progress.headers))) response.setHeader(name, value)
-  // A body that nobody asked for must not be taken for the next request.
-  if (progress.continueOwed) response.setHeader('Connection', 'close')
-  else request.resume()
   log(settings, method, progress, answer, failure)
   send(response, method, answer)
 }

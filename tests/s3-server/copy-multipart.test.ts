@@ -98,6 +98,7 @@ describe('multipart uploads', () => {
     const complete = (Parts: object[]) => failure(client.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } })))
     expect((await complete([one, two])).name).toBe('EntityTooSmall')
     expect((await complete([two, one])).name).toBe('InvalidPartOrder')
+    expect((await complete([two, two])).name).toBe('InvalidPartOrder')
     expect((await complete([{ ...one, ETag: '"other"' }])).name).toBe('InvalidPart')
     expect((await complete([{ ...one, PartNumber: 3 }])).name).toBe('InvalidPart')
     expect((await complete([])).name).toBe('MalformedXML')

@@ -94,7 +94,22 @@ describe('bodies on the wire', () => {
   test('a silent sender is told so', async () => {
     const server = await start({ buckets: [Bucket], idleTimeout: 50 })
     const headers = { ...sign(server, { method: 'PUT', target: '/box/k' }, { payloadHash: 'UNSIGNED-PAYLOAD' }), 'content-length': '100' }
-    expect(await rawExchange(server, `PUT /box/k HTTP/1.1\r\n${lines(headers)}\r\nx`, 1000)).toMatch(/<Code>RequestTimeout</)
+    const answer = await rawExchange(server, `PUT /box/k HTTP/1.1\r\n${lines(headers)}\r\nx`, 1000)
+    expect(answer).toMatch(/\r\nConnection: close\r\n[^]*<Code>RequestTimeout</)
+  })
+
+  test('a slow one is not, as long as something comes', async () => {
+    const server = await start({ buckets: [Bucket], idleTimeout: 300 })
+    const headers = { ...sign(server, { method: 'PUT', target: '/box/k' }, { payloadHash: 'UNSIGNED-PAYLOAD' }), 'content-length': '10' }
+    const socket = connect(server.port, '127.0.0.1')
+    const answer = new Promise<string>((resolve) => socket.once('data', (chunk: Buffer) => resolve(chunk.toString())))
+    socket.write(`PUT /box/k HTTP/1.1\r\n${lines(headers)}\r\n`)
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 60))
+      socket.write('x')
+    }
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 /)
+    socket.destroy()
   })
 
   test('Expect: 100-continue is answered when the body is wanted, and only then', async () => {
@@ -108,6 +123,15 @@ describe('bodies on the wire', () => {
     const wrong = { ...sign(server, { method: 'PUT', target, body }, { secretAccessKey: 'wrong' }), ...expecting }
     const refused = await rawExchange(server, `PUT ${target} HTTP/1.1\r\n${lines(wrong)}\r\n`, 100)
     expect(refused).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n[^]*Connection: close\r\n/)
+  })
+
+  test('framing that is out of all proportion is given up, and the connection goes on behind it', async () => {
+    const server = await start()
+    const what = { method: 'PUT', target: '/box/k', headers: { 'x-amz-decoded-content-length': '1', 'x-amz-trailer': 'x-amz-checksum-crc32' } }
+    const headers = { ...sign(server, what, { payloadHash: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' }), 'content-length': '500000' }
+    const next = `GET /box/k HTTP/1.1\r\n${lines(sign(server, { target: '/box/k' }))}Connection: close\r\n\r\n`
+    const answer = await rawExchange(server, `PUT /box/k HTTP/1.1\r\n${lines(headers)}\r\n${'0'.repeat(500_000)}${next}`)
+    expect([...answer.matchAll(/<Code>(\w+)</g)].map(([, code]) => code)).toEqual(['EntityTooLarge', 'NoSuchKey'])
   })
 
   const trailer = { 'content-encoding': 'aws-chunked', 'x-amz-decoded-content-length': '5', 'x-amz-trailer': 'x-amz-checksum-crc32' }

@@ -28,6 +28,8 @@ describe('bucket policies', () => {
     expect((await client.send(new GetBucketPolicyCommand({ Bucket }))).Policy).toBe(Policy)
     await client.send(new PutBucketPolicyCommand({ Bucket, Policy: policy({ ...statement(['s3:ListBucket', 's3:GetObject'], [arn, `${arn}/*`]), Principal: { AWS: ['*'] } }) }))
     expect(await readable(server, targets)).toEqual(targets)
+    await client.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(statement('s3:ListBucket', arn)) }))
+    expect(await readable(server, targets)).toEqual(['/box?list-type=2'])
     await client.send(new DeleteBucketPolicyCommand({ Bucket }))
     expect(await readable(server, targets)).toEqual([])
     expect((await failure(client.send(new GetBucketPolicyCommand({ Bucket })))).name).toBe('NoSuchBucketPolicy')
@@ -85,7 +87,7 @@ describe('canned ACLs', () => {
 describe('CORS', () => {
   const rules: CORSRule[] = [
     { AllowedOrigins: ['https://app.example'], AllowedMethods: ['GET', 'PUT'], AllowedHeaders: ['Authorization', 'x-amz-*'], ExposeHeaders: ['ETag', 'x-amz-meta-init_bytes'], MaxAgeSeconds: 300 },
-    { AllowedOrigins: ['https://*.wild.example', 'null'], AllowedMethods: ['GET'] },
+    { AllowedOrigins: ['https://*.wild.example', 'null', 'x://a*a'], AllowedMethods: ['GET'] },
   ]
 
   async function prepared(CORSRules = rules) {
@@ -128,6 +130,7 @@ describe('CORS', () => {
     ['a wildcard with nothing before the dot', { origin: 'https://.wild.example', 'access-control-request-method': 'GET' }, 200],
     ['a wildcard', { origin: 'https://a.wild.example', 'access-control-request-method': 'GET' }, 200],
     ['a wildcard too short', { origin: 'https://wild.example', 'access-control-request-method': 'GET' }, 403],
+    ['an origin in which both ends of a wildcard would overlap', { origin: 'x://a', 'access-control-request-method': 'GET' }, 403],
     ['no origin', { 'access-control-request-method': 'GET' }, 400],
     ['no method', { origin: 'https://app.example' }, 400],
     ['no such method', { origin: 'https://app.example', 'access-control-request-method': 'BREW' }, 400],

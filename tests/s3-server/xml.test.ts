@@ -14,6 +14,10 @@ describe('reading XML', () => {
     ])
   })
 
+  test('32 levels are not too deep', () => {
+    expect(parse(`${'<a>'.repeat(32)}${'</a>'.repeat(32)}`).name).toBe('a')
+  })
+
   test('white space in text is kept, and a reference to a carriage return is one', () => {
     expect(parse('<K> a\r\nb&#13;&#10; </K>').text).toBe(' a\nb\r\n ')
   })
@@ -35,7 +39,8 @@ describe('reading XML', () => {
     ['<a b=c/>', 'an attribute without quotes'],
     ['<a', 'cut short'],
     ['<'.repeat(10_000), 'garbage'],
-    ['<a>'.repeat(100_000), 'too deep'],
+    ['<a>'.repeat(100_000), 'deep and not closed'],
+    [`${'<a>'.repeat(33)}${'</a>'.repeat(33)}`, 'too deep'],
   ])('%# is refused: %s', (text) => {
     expect(() => parse(text.slice(0, 1_000_000))).toThrow(expect.objectContaining({ code: 'MalformedXML' }))
   })

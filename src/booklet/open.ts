@@ -1,8 +1,7 @@
 import { type Environment, systemEnvironment } from '../base/environment.js'
-import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { InvalidArgumentError } from '../base/error.js'
 import {
   bookletKind,
-  BUCKET_LENGTH,
   type BookletHeader,
   type BookletKind,
   decodeHeader,
@@ -21,6 +20,7 @@ import { type FileHome, inMemory, type OpenFlag, openPath } from './file-home.js
 import { type CommonOptions, DEFAULT_BUFFER } from './options.js'
 import { readRecord, type RecoveryRecord } from './recovery-record.js'
 import { dropLeftover, recover } from './recover.js'
+import { checkLayout } from './survey.js'
 
 /** An open file, and how it was found. */
 export interface Opened {
@@ -93,12 +93,12 @@ function openExisting(home: FileHome, flag: OpenFlag, kind: BookletKind, bufferS
   const header = decodeHeader(headerBytes, rewriting ? record.version : undefined)
   if (flag === 'r') {
     if (header.nKeys === NOT_CLOSED || rewriting) throw new FileNotClosedError(path)
-    checkIndexInside(home, header)
+    checkLayout(path, home.file.size(), header)
     const engine = start(home, headerBytes, header, true, bufferSize)
     return { engine, clean: isClean(home, header, record), repair: undefined }
   }
   if (isClean(home, header, record)) {
-    checkIndexInside(home, header)
+    checkLayout(path, home.file.size(), header)
     dropLeftover(home, header)
     return { engine: start(home, headerBytes, header, false, bufferSize), clean: true, repair: undefined }
   }
@@ -111,11 +111,4 @@ function isClean(home: FileHome, header: BookletHeader, record: RecoveryRecord |
   const modified = home.file.modified()
   // File systems keep what we set to the microsecond, or cut it off to something coarser.
   return modified !== undefined && Math.abs(modified - record.modified) <= 2
-}
-
-export function checkIndexInside(home: FileHome, header: BookletHeader): void {
-  const end = header.indexOffset + header.nBuckets * BUCKET_LENGTH
-  const size = home.file.size()
-  if (end > size) throw new FormatError(`${home.path} has ${size} bytes, but its index would end at ${end}: the file is cut short`)
-  if (header.dataOffset > size) throw new FormatError(`${home.path} has ${size} bytes, but its data would begin at ${header.dataOffset}: the file is cut short`)
 }

@@ -11,6 +11,7 @@ import { PointerPatches } from './patches.js'
 import { type RecoveryRecord, writeRecord } from './recovery-record.js'
 import { applyRedo, redoFits } from './redo-list.js'
 import { finishRewrite } from './rewrite.js'
+import { checkLayout } from './survey.js'
 import { readCovered } from './tail.js'
 import { isRegular, livePositions, type Verdict, verify } from './verify.js'
 
@@ -29,6 +30,7 @@ export function recover(
   const finishedSync = !finishedRewrite && finishCommit(home, headerBytes, header, record)
   if (finishedRewrite || finishedSync) header = decodeHeader(headerBytes, record!.version)
   const size = file.size()
+  checkLayout(path, size, header)
   const engine = new Engine({ file, path, readonly: false, bufferSize, header, headerBytes, dataEnd: size })
   const syncedEnd = finishedRewrite ? undefined : finishedSync ? record!.newLength : record?.length
   const verdict = judge(engine, syncedEnd)

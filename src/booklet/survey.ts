@@ -1,3 +1,4 @@
+import { FormatError } from '../base/error.js'
 import { type BlockHead, type BlockLayout, DEAD, hasDigest, newBlockHead, readBlockHead, readDigest } from '../format/block.js'
 import { digestKey, newDigest } from '../format/blake2s.js'
 import { BUCKET_LENGTH, type BookletHeader } from '../format/booklet-header.js'
@@ -119,6 +120,13 @@ export class BlockReader {
     this.#length = this.#what.file.read(position, this.#chunk.subarray(0, size))
     return this.#length >= length
   }
+}
+
+/** Throws a FormatError when index or data would lie beyond the end of the file. */
+export function checkLayout(path: string, size: number, { indexOffset, dataOffset, nBuckets }: BookletHeader): void {
+  const end = indexOffset + nBuckets * BUCKET_LENGTH
+  if (end > size) throw new FormatError(`${path} has ${size} bytes, but its index would end at ${end}: the file is cut short`)
+  if (dataOffset > size) throw new FormatError(`${path} has ${size} bytes, but its data would begin at ${dataOffset}: the file is cut short`)
 }
 
 /** First and end position of each stretch of blocks. */

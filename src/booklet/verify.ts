@@ -1,6 +1,6 @@
 import { FormatError } from '../base/error.js'
 import { DEAD, LAST } from '../format/block.js'
-import { BUCKET_LENGTH } from '../format/booklet-header.js'
+import { BUCKET_LENGTH, HEADER_LENGTH } from '../format/booklet-header.js'
 import { readU48 } from '../format/integers.js'
 import type { Engine } from './engine.js'
 import { type BlockList, BlockReader, type Gap, survey, type Surveyed, stretches } from './survey.js'
@@ -32,6 +32,8 @@ export interface Verdict {
 /**
  * Goes through a whole file. What lookups find is the truth; what lies there without a chain leading to it was
  * never finished. Only where a chain itself is damaged do the blocks count that belong to its bucket.
+ *
+ * @throws FormatError when the header contradicts the index
  */
 export function verify(what: Surveyed): Verdict {
   const heads = readHeads(what)
@@ -45,6 +47,7 @@ export function verify(what: Surveyed): Verdict {
     blocks, valid: new Uint8Array(blocks.count), hidden: [], orphans: [], broken: new Map(), damaged: 0, recovered: 0, dangling: 0,
     gaps: found.gaps, end: found.end, keyCount: 0,
   }
+  checkHeader(what, verdict, heads)
   for (let bucket = 0; bucket < what.header.nBuckets; bucket++) {
     const head = readU48(heads, bucket * BUCKET_LENGTH)
     if (head > LAST) followChain(verdict, bucket, head)
@@ -55,14 +58,30 @@ export function verify(what: Surveyed): Verdict {
 }
 
 function readHeads({ file, header }: Surveyed): Uint8Array {
-  const length = header.nBuckets * BUCKET_LENGTH
-  const size = file.size()
-  if (header.indexOffset + length > size) {
-    throw new FormatError(`the index would end at ${header.indexOffset + length}, but the file at ${size}: it is cut short`)
-  }
-  const heads = new Uint8Array(length)
+  const heads = new Uint8Array(header.nBuckets * BUCKET_LENGTH)
   file.read(header.indexOffset, heads)
   return heads
+}
+
+/*
+ * A header whose layout fields or number of buckets were hit contradicts the index all over. Mending the chains by
+ * it would make things worse, so it is refused.
+ */
+function checkHeader(what: Surveyed, verdict: Verdict, heads: Uint8Array): void {
+  const { blocks } = verdict
+  const reader = new BlockReader(what)
+  let used = 0
+  let strange = 0
+  for (let bucket = 0; bucket < what.header.nBuckets; bucket++) {
+    const head = readU48(heads, bucket * BUCKET_LENGTH)
+    if (head <= LAST) continue
+    used++
+    const i = blocks.find(head)
+    if (i >= 0 ? blocks.bucket[i] !== bucket : head >= HEADER_LENGTH && reader.isBlock(head, what.end) && reader.head.next !== DEAD) strange++
+  }
+  if (strange * 2 > used) {
+    throw new FormatError(`the index of the booklet contradicts its header in ${strange} of ${used} buckets: the header is damaged. Restore the file from a copy.`)
+  }
 }
 
 function followChain(verdict: Verdict, bucket: number, head: number): void {

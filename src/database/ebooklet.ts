@@ -234,10 +234,10 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
 
   /** The metadata of the database, any JSON value; undefined when there is none. */
   get metadata(): unknown {
-    return this.#open().local.metadata
+    return this.#open().metadata
   }
 
-  /** A change to push, like a value. */
+  /** A change to push, like a value. Null or undefined removes it. */
   set metadata(value: unknown) {
     const state = this.#writable()
     state.local.setMetadata(value, { timestamp: this.#environment.now() })

@@ -29,7 +29,7 @@ export async function commit(context: PushContext, uploaded: Uploaded, signal: A
   const { state, lock, environment } = context
   const timestamp = Math.max(environment.now(), (state.remote.timestamp ?? -1) + 1)
   const manifest = nextManifest(state, uploaded)
-  const metaSection = nextMetaSection(state)
+  const metaSection = nextMetaSection(state, timestamp)
   const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
   const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
   const stamp = newId(environment)
@@ -39,9 +39,11 @@ export async function commit(context: PushContext, uploaded: Uploaded, signal: A
   signal?.throwIfAborted()
   // From here on the signal is not heard: an aborted commit would leave us not knowing.
   const put = await putOnce(context, body, { ...commitCondition(context), metadata }, stamp)
+  const replaced = state.pending.replacePending
   state.pending.settle([...uploaded.written, ...uploaded.deleted])
   const etag = put.etag === '' ? undefined : put.etag
   state.saveRemote({ timestamp, manifest, metaSection, etag }, index)
+  if (replaced && !state.pending.metaPending) state.restoreMetadata()
   state.save()
   return { timestamp, versioned: put.versionId !== undefined, after: { index, manifest } }
 }
@@ -101,11 +103,13 @@ function nextManifest(state: SyncState, uploaded: Uploaded): Map<number, string>
   return manifest
 }
 
-function nextMetaSection(state: SyncState): Uint8Array | null {
+function nextMetaSection(state: SyncState, timestamp: number): Uint8Array | null {
   if (state.pending.metaPending) {
     return encodeMetaSection({ timestamp: state.local.metadataTimestamp ?? 0, data: state.local.metadata ?? null })
   }
-  return state.pending.replacePending ? null : state.remote.metaSection
+  const { metaSection } = state.remote
+  // A copy that Python has keeps the old metadata unless it reads that it is gone.
+  return state.pending.replacePending && metaSection !== null ? encodeMetaSection({ timestamp, data: null }) : metaSection
 }
 
 function* nextEntries(state: SyncState, uploaded: Uploaded): Generator<[string, IndexEntry]> {

@@ -28,9 +28,8 @@ export function discardAll(state: SyncState): void {
   const { pending, local } = state
   for (const key of pending.written) local.delete(key)
   pending.forgetAllKeys()
-  if (pending.replacePending) pending.setReplacePending(false)
-  if (pending.metaPending) {
-    pending.setMetaPending(false)
-    state.restoreMetadata()
-  }
+  if (!pending.replacePending && !pending.metaPending) return
+  pending.setReplacePending(false)
+  pending.setMetaPending(false)
+  state.restoreMetadata()
 }

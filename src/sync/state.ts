@@ -62,9 +62,10 @@ export class SyncState {
     let remote = slot ? decodeRemoteState(slot.bytes) : noRemoteYet()
     const index = remote.timestamp === null ? RemoteIndex.empty() : readIndex(indexFile)
     const lastSeenTimestamp = remote.timestamp
-    // Without its index the remembered state is worth nothing: have it read again.
-    if (!index) remote = { ...noRemoteYet(), conditions: remote.conditions }
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
+    // Without its index the remembered state is worth nothing: have it read again. Also when the index is not what was
+    // committed: Python takes a key out at once that it is to delete, but a discard wants it back.
+    if (!index || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions }
     return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
   }
 
@@ -92,6 +93,12 @@ export class SyncState {
     const found = this.locate(key)
     if (found.where === 'absent') return undefined
     return found.where === 'remote' ? found.entry.timestamp : this.local.getTimestamp(key)
+  }
+
+  /** Undefined when there is none; null stands for removed metadata. While a replacement is pending the remote's is not seen. */
+  get metadata(): unknown {
+    const { replacePending, metaPending } = this.pending
+    return replacePending && !metaPending ? undefined : (this.local.metadata ?? undefined)
   }
 
   *keys(): Generator<string> {
@@ -152,7 +159,7 @@ export class SyncState {
   /** Makes the local copy of the metadata, which Python looks at, that of the remote. */
   restoreMetadata(): void {
     const section = this.remote.metaSection ? decodeMetaSection(this.remote.metaSection) : undefined
-    if (section) this.local.setMetadata(section.data, { timestamp: section.timestamp })
+    if (section && section.data !== null) this.local.setMetadata(section.data, { timestamp: section.timestamp })
     else if (this.local.metadata !== undefined) this.local.setMetadata(undefined)
   }
 
@@ -182,6 +189,11 @@ export class SyncState {
     this.local.reserved.set(2, encodeRemoteState(this.remote))
     if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp
   }
+}
+
+function hasAll(index: RemoteIndex, keys: Iterable<string>): boolean {
+  for (const key of keys) if (!index.has(key)) return false
+  return true
 }
 
 function readIndex(file: IndexFile): RemoteIndex | undefined {

@@ -159,6 +159,13 @@ describe('keys and values that are refused', () => {
     expect(openBooklet<Uint8Array>(booklet.toBytes()).getBytes(new Uint8Array(65_535))).toEqual(Uint8Array.of(1))
   })
 
+  test('too long a value: nothing is changed', () => {
+    const booklet = openBooklet<string, Uint8Array>(null, { valueSerializer: 'bytes' }).set('a', Uint8Array.of(1))
+    // 4 GiB of zeros that are never touched cost no memory.
+    expect(() => booklet.setBytes('a', new Uint8Array(2 ** 32))).toThrow(/4294967296 bytes/)
+    expect(booklet.get('a')).toEqual(Uint8Array.of(1))
+  })
+
   test('the keys that the file keeps for itself', () => {
     const booklet = openBooklet<Uint8Array>(null, { keySerializer: 'bytes' })
     booklet.metadata = { a: 1 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/base/environment.js'
 import { type Booklet, openBookletOn } from '../../src/booklet/booklet.js'
 import { type FixedBooklet, openFixedBookletOn } from '../../src/booklet/fixed-booklet.js'
-import { FileNotClosedError } from '../../src/booklet/index.js'
+import { BrokenHandleError, FileNotClosedError } from '../../src/booklet/index.js'
 import { Stopped, StoppingDisk } from './stopping-disk.js'
 
 /*
@@ -207,6 +207,82 @@ describe('a stop at every single write', () => {
         }
         checkAfterStop(repairing, setting, acceptable, `at call ${limit}, then at ${second} of the repair`)
       }
+    }
+  })
+})
+
+describe('a write that fails once', () => {
+  /* Sets and deletes in a row; whatever fails is tried again, on a new handle where the old one says so. */
+  function persist(disk: StoppingDisk, setting: Setting): { model: Model; booklet: Any } {
+    const model: Model = new Map()
+    let booklet = retry(() => open(disk, setting, 'c'))
+    let synced: Model = new Map()
+    const attempt = (change: () => void) => {
+      try {
+        change()
+      } catch (error) {
+        if (error instanceof Stopped) change()
+        else throw error
+      }
+    }
+    for (let i = 0; i < 40; i++) {
+      const key = `k${i % 23}`
+      const bytes = value(setting, i + 1)
+      if (i % 5 === 4) attempt(() => booklet.delete(key))
+      else attempt(() => booklet.setBytes(key, bytes))
+      if (i % 5 === 4) model.delete(key)
+      else model.set(key, Buffer.from(bytes).toString('base64'))
+      if (i % 6 !== 5) continue
+      const step = () => (i % 18 === 17 ? void booklet.prune() : booklet.sync())
+      try {
+        step()
+      } catch (error) {
+        if (!(error instanceof Stopped)) throw error
+        try {
+          step()
+        } catch (second) {
+          if (!(second instanceof BrokenHandleError)) throw second
+          booklet = open(disk, setting, 'w')
+          const seen = contents(booklet)
+          expect(same(seen, model) || same(seen, synced)).toBe(true)
+          for (const key of new Set([...seen.keys(), ...model.keys()])) {
+            const wanted = model.get(key)
+            if (wanted === undefined) booklet.delete(key)
+            else booklet.setBytes(key, Buffer.from(wanted, 'base64'))
+          }
+          booklet.sync()
+        }
+      }
+      synced = new Map(model)
+      expect(same(contents(booklet), model)).toBe(true)
+    }
+    return { model, booklet }
+  }
+
+  function retry<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error
+      return work()
+    }
+  }
+
+  test.each(settings.map((setting) => [setting.name, setting] as const))('%s', (_name, setting) => {
+    const whole = new StoppingDisk()
+    persist(whole, setting)
+    for (let limit = 0; limit < whole.calls; limit += 2) {
+      const disk = new StoppingDisk()
+      disk.limit = limit
+      disk.once = true
+      const { model, booklet } = persist(disk, setting)
+      expect(same(contents(booklet), model), `call ${limit}`).toBe(true)
+      retry(() => booklet.sync())
+      const { main } = disk.snapshot()
+      expect(same(contents(open(new StoppingDisk(main), setting, 'r')), model), `reader, call ${limit}`).toBe(true)
+      const again = open(new StoppingDisk(main), setting, 'w')
+      expect(again.repair, `call ${limit}`).toBeUndefined()
+      expect(same(contents(again), model), `writer, call ${limit}`).toBe(true)
     }
   })
 })

@@ -18,6 +18,8 @@ export class StoppingDisk implements FileHome {
   /** Synced calls so far: how often sync was called on either file. */
   syncs = 0
   limit = Infinity
+  /** Only the call at the limit fails; the disk works again afterwards. */
+  once = false
   /** Of a call that is stopped and writes more than a page: how much of it gets through, 0 to 1. */
   part = 0
 
@@ -53,8 +55,9 @@ export class StoppingDisk implements FileHome {
   }
 
   #change(partly?: (part: number) => void): void {
-    if (this.calls >= this.limit) {
+    if (this.once ? this.calls === this.limit : this.calls >= this.limit) {
       partly?.(this.part)
+      if (this.once) this.limit = -1
       throw new Stopped(`stopped at call ${this.calls}`)
     }
     this.calls++
@@ -67,7 +70,7 @@ export class StoppingDisk implements FileHome {
         this.#change((part) => {
           // The kernel copies page by page; only what lies within one page goes in one piece.
           const pages = Math.floor((bytes.length * part) / 4096) * 4096
-          if (this.calls === this.limit && pages > 0) target().write(position, bytes.subarray(0, pages))
+          if (pages > 0 && this.calls === this.limit) target().write(position, bytes.subarray(0, pages))
         })
         target().write(position, bytes)
       },

@@ -64,7 +64,9 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
     this.#looked = opened.clean || !opened.engine.readonly
   }
 
+  /** @internal */
   protected abstract encodeValue(value: V): Uint8Array
+  /** @internal */
   protected abstract decodeValue(bytes: Uint8Array): V
 
   /** The value of a key, or undefined. It belongs to the caller. */

@@ -24,7 +24,7 @@ describeWithPeers(['ceph'], 'S3 store on Ceph', () => {
     'S3 on Ceph, versioned, small pages',
     async () => {
       const ceph = await newCephBucket({ versioned: true })
-      return { open: () => storeOf(ceph, { pageSize: 7 }) }
+      return { open: () => storeOf(ceph, { pageSize: 7 }), missing: () => storeOf(ceph, { bucket: 'no-such-bucket-here' }) }
     },
     { versions: true, conditionalCopy: false, conditionalPut: false, pagingObjects: 60 },
   )

@@ -53,10 +53,14 @@ export class LocalOpener<V> {
     return this.#newState(await this.#openFile({ flag: 'c', ...this.#shape(snapshot) }))
   }
 
-  /** A new file in the place of whatever is there (flag `n`). It keeps the remote's uuid where local copies stay readable. */
+  /**
+   * A new file in the place of whatever is there (flag `n`). It keeps the remote's uuid where local copies stay
+   * readable, Python's too: those of a grouped database would go on in groups when the remote has none any more.
+   */
   async createAnew(snapshot: RemoteSnapshot | undefined): Promise<SyncState> {
     const sameValues = snapshot && (!this.#asked || this.#asked.code === snapshot.header.valueSerializer)
-    const file = await this.#openFile({ flag: 'n', ...this.#shape(sameValues ? snapshot : undefined) })
+    const leavesGroups = this.#options.numGroups === null && snapshot?.metadata.numGroups !== undefined
+    const file = await this.#openFile({ flag: 'n', ...this.#shape(sameValues && !leavesGroups ? snapshot : undefined, snapshot) })
     this.#indexFile.remove()
     return this.#newState(file)
   }
@@ -74,10 +78,12 @@ export class LocalOpener<V> {
     return new SyncState({ local, indexFile: this.#indexFile, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
   }
 
-  #shape(snapshot: RemoteSnapshot | undefined): LocalOptions {
+  /** @param previous what the new file replaces without being its copy */
+  #shape(snapshot: RemoteSnapshot | undefined, previous?: RemoteSnapshot): LocalOptions {
     if (snapshot) return { initBytes: snapshot.metadata.initBytes }
     const { buckets } = this.#options
-    return { valueSerializer: this.#asked ?? resolveSerializer<unknown>('json'), ...(buckets === undefined ? {} : { buckets }) }
+    const valueSerializer = this.#asked ?? (previous ? serializerByCode(previous.header.valueSerializer) : resolveSerializer<unknown>('json'))
+    return { valueSerializer, ...(buckets === undefined ? {} : { buckets }) }
   }
 
   #checkSerializer(found: number): void {

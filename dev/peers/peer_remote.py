@@ -25,7 +25,8 @@ class Remote:
             "forceLock": "force_lock",
             "offline": "offline",
         }
-        arguments = {known[name]: value for name, value in options.items()}
+        # "None" is a serializer's name for us, where the original has the value.
+        arguments = {known[name]: None if value == "None" else value for name, value in options.items()}
         return {"handle": self.peer.add(ebooklet.open_ebooklet(connection(remote), path, flag, **arguments))}
 
     def apply(self, handle, operations):
@@ -41,6 +42,9 @@ class Remote:
         elif kind == "delete":
             del database[operation["key"]]
         elif kind == "setTimestamp":
+            # The original knows only values that are local, and not in its write buffer.
+            database.get(operation["key"])
+            database.sync()
             database.set_timestamp(operation["key"], operation["timestamp"])
         elif kind == "setMetadata":
             database.set_metadata(decode(operation["value"]), **timestamp)
@@ -102,6 +106,19 @@ class Remote:
         failures = self.peer.handles[handle].copy_remote(connection(target))
         return {str(key): str(problem) for key, problem in (failures or {}).items()}
 
+    def fsck(self, remote):
+        """What the original's own check finds."""
+        report = ebooklet.fsck(connection(remote), check_objects=True)
+        return {
+            "exists": report.db_object_exists,
+            "formatVersion": report.format_version,
+            "torn": report.torn_teardown,
+            "expected": report.expected_objects,
+            "orphans": [str(orphan) for orphan in report.orphans],
+            "missing": [str(claimed) for claimed in report.claimed_but_missing],
+            "unmanifested": [str(group) for group in report.unmanifested_group_ids],
+        }
+
     # -- the lock, without a session ----------------------------------------------------------------------
 
     def lock_acquire(self, remote, exclusive=True, timeout=-1):
@@ -140,6 +157,7 @@ def commands(peer):
         "ebooklet.discard": remote.discard,
         "ebooklet.deleteRemote": remote.delete,
         "ebooklet.copyRemote": remote.copy,
+        "ebooklet.fsck": remote.fsck,
         "lock.acquire": remote.lock_acquire,
         "lock.verify": remote.lock_verify,
         "lock.release": remote.lock_release,

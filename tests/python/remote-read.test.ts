@@ -99,7 +99,7 @@ describeWithPeers(['python'], 'what Python pushed', () => {
       })
       state.entries.clear()
       state.metadata = undefined
-      await db.inPython(python, { path, flag: 'n', valueSerializer: 'json', numGroups: 7 }, async (handle) => {
+      await db.inPython(python, { path, flag: 'n', valueSerializer: 'json', numGroups: 3 }, async (handle) => {
         await push(handle, setMany(5, 'other'))
       })
     })

@@ -11,16 +11,11 @@ export interface SharedValue {
 
 export class SharedState {
   readonly entries: Map<string, SharedValue>
-  /** Undefined: there never was any. */
-  metadata: { value: Tagged; timestamp: number } | undefined
+  /** Undefined: there never was any. The timestamp is known where the operation named it. */
+  metadata: { value: Tagged; timestamp: number | undefined } | undefined
 
-  constructor(entries: Iterable<readonly [string, SharedValue]> = [], metadata?: { value: Tagged; timestamp: number }) {
+  constructor(entries: Iterable<readonly [string, SharedValue]> = []) {
     this.entries = new Map(entries)
-    this.metadata = metadata
-  }
-
-  copy(): SharedState {
-    return new SharedState(this.entries, this.metadata)
   }
 
   apply(operations: readonly PythonOperation[]): this {
@@ -43,12 +38,14 @@ export class SharedState {
         break
       }
       case 'setMetadata':
-        this.metadata = { value: operation.value, timestamp: timestampOf(operation) }
+        this.metadata = { value: operation.value, timestamp: operation.timestamp }
         break
       case 'clear':
         this.entries.clear()
         break
       case 'sync':
+      case 'prune':
+      case 'load':
         break
       default:
         throw new Error(`unexpected operation ${operation.op}`)
@@ -75,6 +72,8 @@ export async function applyOurs(db: Ebooklet, operations: readonly PythonOperati
     else if (operation.op === 'setMetadata') db.metadata = fromTagged(operation.value)
     else if (operation.op === 'clear') db.clear()
     else if (operation.op === 'sync') db.sync()
+    else if (operation.op === 'prune') db.prune()
+    else if (operation.op === 'load') await db.load(operation.keys)
     else throw new Error(`unexpected operation ${operation.op}`)
   }
 }
@@ -115,5 +114,5 @@ export async function expectPythonHas(python: PythonPeer, handle: Handle, { entr
   }
   expect(isTagged(fromTagged(dump.metadata?.value ?? null), metadata?.value ?? null), `Python's metadata is ${JSON.stringify(dump.metadata)}`).toBe(true)
   // Metadata of ours bears the time of the call: later than, or equal to, the one that the model drew before.
-  if (metadata !== undefined && dump.metadata !== null) expect(dump.metadata.timestamp).toBeGreaterThanOrEqual(metadata.timestamp)
+  if (metadata?.timestamp !== undefined && dump.metadata !== null) expect(dump.metadata.timestamp).toBeGreaterThanOrEqual(metadata.timestamp)
 }

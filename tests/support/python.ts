@@ -103,6 +103,7 @@ export interface PythonCommands {
   'ebooklet.discard': [{ handle: Handle; keys?: string[] }, null]
   'ebooklet.deleteRemote': [{ handle: Handle }, null]
   'ebooklet.copyRemote': [{ handle: Handle; target: PythonRemote }, Record<string, string>]
+  'ebooklet.fsck': [{ remote: PythonRemote }, { exists: boolean; formatVersion: number | null; torn: boolean; expected: number; orphans: string[]; missing: string[]; unmanifested: string[] }]
   /** A null handle: not acquired within `timeout` seconds (-1 = without limit). */
   'lock.acquire': [{ remote: PythonRemote; exclusive?: boolean; timeout?: number }, { handle: Handle | null }]
   'lock.verify': [{ handle: Handle }, boolean]
@@ -171,6 +172,28 @@ export class PythonPeer {
     return () => {
       if (python === undefined) throw new Error('Python runs only inside of tests')
       return python
+    }
+  }
+
+  /** Several for all tests of the `describe` that calls this, which may run at once: each test borrows one. */
+  static poolForSuite(size: number, peer: Peer & `python${string}` = 'python'): <T>(use: (python: PythonPeer) => Promise<T>) => Promise<T> {
+    const all: PythonPeer[] = []
+    const free: PythonPeer[] = []
+    const waiting: ((python: PythonPeer) => void)[] = []
+    beforeAll(() => {
+      for (let made = 0; made < size; made++) all.push(new PythonPeer(requirePeer(peer)))
+      free.push(...all)
+    })
+    afterAll(() => Promise.all(all.map((python) => python.kill())))
+    return async (use) => {
+      const python = free.pop() ?? (await new Promise<PythonPeer>((resolve) => waiting.push(resolve)))
+      try {
+        return await use(python)
+      } finally {
+        const next = waiting.shift()
+        if (next === undefined) free.push(python)
+        else next(python)
+      }
     }
   }
 

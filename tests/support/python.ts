@@ -162,6 +162,11 @@ export class PythonPeer {
     return python
   }
 
+  /** Starts one that whoever asked for it has to kill, for tests that run at once. */
+  static spawn(peer: Peer & `python${string}` = 'python'): PythonPeer {
+    return new PythonPeer(requirePeer(peer))
+  }
+
   /** One for all tests of the `describe` that calls this. What a test opens there, it closes. */
   static forSuite(peer: Peer & `python${string}` = 'python'): () => PythonPeer {
     let python: PythonPeer | undefined

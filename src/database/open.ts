@@ -154,7 +154,8 @@ class Opening<V> {
     const state = await this.#local.createAnew(snapshot)
     if (!snapshot) return state
     state.pending.setReplacePending(true)
-    state.saveRemote(snapshot.state, snapshot.index)
+    const { uuid } = snapshot.metadata
+    state.saveRemote({ ...snapshot.state, replaces: uuid === state.local.uuid ? undefined : uuid }, snapshot.index)
     return state
   }
 

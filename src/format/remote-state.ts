@@ -6,8 +6,8 @@ import { checkTimestamp, timestampFromJson } from './timestamp.js'
 
 /**
  * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
- * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag` and `conditions`, which the
- * original ignores and drops when it rewrites the slot.
+ * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions` and `replaces`,
+ * which the original ignores and drops when it rewrites the slot.
  */
 export interface RemoteState {
   /** The timestamp of the db object, µs; null when there was no remote yet. */
@@ -19,6 +19,8 @@ export interface RemoteState {
   etag?: string | undefined
   /** Which conditional writes were seen to work on which store. */
   conditions?: SeenConditions | undefined
+  /** UUID of the database at the remote that a pending replacement is to replace, when the local file has another. */
+  replaces?: string | undefined
 }
 
 export interface SeenConditions {
@@ -36,7 +38,8 @@ export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
   const meta = state.metaSection === null ? 'null' : `"${toBase64(state.metaSection)}"`
   const etag = state.etag === undefined ? '' : `,"etag":${JSON.stringify(state.etag)}`
   const conditions = state.conditions === undefined ? '' : `,"conditions":${JSON.stringify(state.conditions)}`
-  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}}`)
+  const replaces = state.replaces === undefined ? '' : `,"replaces":${JSON.stringify(state.replaces)}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}}`)
 }
 
 /**
@@ -48,12 +51,14 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
   const fields = readSlot(bytes, 'remote state', remoteStateVersion)
   const timestamp: unknown = fields.get('remote_ts') ?? null
   const etag: unknown = fields.get('etag')
+  const replaces: unknown = fields.get('replaces')
   return {
     timestamp: timestamp === null ? null : timestampFromJson(timestamp, 'The remote state of the local file'),
     manifest: manifestFromJson(fields.get('manifest') ?? {}, 'The manifest in the remote state of the local file'),
     metaSection: readMetaSection(fields.get('meta_section') ?? null),
     ...(typeof etag === 'string' && etag !== '' ? { etag } : {}),
     ...readConditions(fields.get('conditions')),
+    ...(typeof replaces === 'string' && /^[0-9a-f]{32}$/.test(replaces) ? { replaces } : {}),
   }
 }
 

@@ -1,4 +1,5 @@
 /** Local edits: what set, delete, clear and discard mean for the local file and the journal. */
+import { DiscardRefusedError } from './errors.js'
 import type { SyncState } from './state.js'
 
 export function writeValue(state: SyncState, key: string, value: Uint8Array, timestamp: number): void {
@@ -26,6 +27,7 @@ export function discardKeys(state: SyncState, keys: Iterable<string>): void {
 /** Drops every pending change: values, deletes, metadata, a replacement. */
 export function discardAll(state: SyncState): void {
   const { pending, local } = state
+  if (pending.replacePending && state.remote.replaces !== undefined) throw new DiscardRefusedError(local.path ?? 'the local copy')
   for (const key of pending.written) local.delete(key)
   pending.forgetAllKeys()
   if (!pending.replacePending && !pending.metaPending) return

@@ -62,6 +62,19 @@ export class IntegrityError extends EbookletError {
   }
 }
 
+/**
+ * A replacement with another value serializer or without groups can't be turned back into a copy of what it was to
+ * replace. Nothing was changed.
+ */
+export class DiscardRefusedError extends EbookletError {
+  readonly code = 'DISCARD_REFUSED'
+  readonly path: string
+  constructor(path: string) {
+    super(`${path} was made to replace the remote by another kind of database and can't become a copy of it: close it, delete the file and open another, or discard single keys`)
+    this.path = path
+  }
+}
+
 /** A push, prune or clear was asked for while a push is under way. Wait for it first. */
 export class PushInProgressError extends EbookletError {
   readonly code = 'PUSH_IN_PROGRESS'

@@ -18,7 +18,9 @@ export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snap
   const name = `${remote.store.name} ${remote.dbKey}`
   const { metadata } = snapshot
   if (metadata.type !== ebookletType) throw new RemoteTypeError(name, metadata.type, ebookletType)
-  if (metadata.uuid !== state.local.uuid) {
+  // A replacement may have an identity of its own; it remembers whom it replaces.
+  const expected = state.pending.replacePending ? (state.remote.replaces ?? state.local.uuid) : state.local.uuid
+  if (metadata.uuid !== expected) {
     throw new UuidMismatchError(state.local.path ?? 'the local copy', state.local.uuid, name, metadata.uuid)
   }
   const recorded = state.local.valueSerializerCode

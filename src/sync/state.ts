@@ -65,7 +65,7 @@ export class SyncState {
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
     // Without its index the remembered state is worth nothing: have it read again. Also when the index is not what was
     // committed: Python takes a key out at once that it is to delete, but a discard wants it back.
-    if (!index || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions }
+    if (!index || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
     return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
   }
 
@@ -184,7 +184,8 @@ export class SyncState {
   saveRemote(remote: RemoteState, index: RemoteIndex): void {
     this.indexFile.write(index.bytes)
     this.index = index
-    this.remote = { ...remote, conditions: this.remote.conditions }
+    const replaces = this.pending.replacePending ? (remote.replaces ?? this.remote.replaces) : undefined
+    this.remote = { ...remote, conditions: this.remote.conditions, replaces }
     this.remoteInDoubt = false
     this.local.reserved.set(2, encodeRemoteState(this.remote))
     if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp

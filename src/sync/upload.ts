@@ -1,7 +1,7 @@
 /** Writing the values of a push: new group generations, or single value objects. Nothing live is touched in grouped mode. */
 import type { Environment } from '../base/environment.js'
 import type { IndexEntry } from '../format/index-entry.js'
-import { encodeGroup, type GroupEntry } from '../format/group.js'
+import { checkGroupSize, encodeGroup, type GroupEntry } from '../format/group.js'
 import { groupKey, newId, valueKey } from '../format/names.js'
 import { forEachConcurrent } from './concurrency.js'
 import type { ValueFetcher } from './fetch.js'
@@ -61,6 +61,7 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
 
 async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
   const { state, remote, environment, signal, meter } = context
+  checkGroupSize(lengths(state, plan))
   await fetchMissing(context, plan.kept)
   const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
   if (members.length > 0) {
@@ -80,6 +81,12 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   }
   done.written.push(...plan.written)
   done.deleted.push(...plan.deleted)
+}
+
+/** What the group will hold, told without reading or fetching a value. */
+function* lengths(state: SyncState, plan: GroupPlan): Generator<{ key: string; length: number }> {
+  for (const key of plan.kept) yield { key, length: state.index.get(key)?.length ?? 0 }
+  for (const key of plan.written) yield { key, length: state.local.lengthOf(key) ?? 0 }
 }
 
 async function fetchMissing(context: UploadContext, keys: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { FormatError } from '../base/error.js'
 import { fillerHead, fillerSpans, LAST, NEXT_AT, TIMESTAMP_AT } from '../format/block.js'
 import { newDigest } from '../format/blake2s.js'
-import { BUCKET_LENGTH, type BookletHeader, patchHeader, REWRITING_VERSION } from '../format/booklet-header.js'
+import { BUCKET_LENGTH, type BookletHeader, patchHeader } from '../format/booklet-header.js'
 import { Buckets, nextBucketCount } from '../format/bucket.js'
 import { readU48, readU56, writeU48, writeU56 } from '../format/integers.js'
 import { BlockCursor } from './block-cursor.js'
@@ -9,6 +9,7 @@ import { crc32 } from './crc32.js'
 import type { Engine } from './engine.js'
 import { PointerPatches } from './patches.js'
 import { writeRecord } from './recovery-record.js'
+import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
 import { applyRedo, RedoList } from './redo-list.js'
 import type { Tail } from './tail.js'
 
@@ -41,10 +42,8 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
     const list = finishList(engine, tail, redo)
     const redoAt = tail.appendCovered(list)
     engine.file.sync()
-    const version = engine.header.version
-    patchHeader(engine.headerBytes, { version: grow === undefined ? version : REWRITING_VERSION })
     writeRecord(engine.headerBytes, {
-      state: 'commit', version, length: engine.dataEnd, nKeys: engine.keyCount, newLength,
+      state: 'commit', version: engine.header.version, length: engine.dataEnd, nKeys: engine.keyCount, newLength,
       redoAt, redoLength: list.length, fileLength: tail.fileLength, checksum: crc32(list),
     })
     finish(engine, list, header, newLength, now)
@@ -59,22 +58,28 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
 
 function finish(engine: Engine, list: Uint8Array, header: BookletHeader, newLength: number, now: number): void {
   const { file, headerBytes } = engine
+  const growing = header.indexOffset !== engine.header.indexOffset
   try {
-    file.write(0, headerBytes)
-    file.sync()
+    if (growing) enterRewriting(file, headerBytes)
+    else {
+      file.write(0, headerBytes)
+      file.sync()
+    }
     applyRedo(file, list)
     file.sync()
     file.read(0, headerBytes)
+    if (growing) leaveRewriting(file, headerBytes, header.version)
     const keys = engine.keyCount
     writeClean(engine, { ...header, nKeys: keys }, newLength, now)
   } catch (error) {
     engine.markBroken(error)
     throw error
   }
-  if (header.indexOffset === engine.header.indexOffset) {
+  if (growing) engine.reload({ ...header, nKeys: engine.keyCount }, newLength)
+  else {
     engine.header.nKeys = engine.keyCount
     engine.settle(newLength)
-  } else engine.reload({ ...header, nKeys: engine.keyCount }, newLength)
+  }
 }
 
 /** Step 4, and the end of each other change: exact count, "clean", nothing behind the data. */

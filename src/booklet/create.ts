@@ -1,4 +1,4 @@
-import { toHex } from '../base/bytes.js'
+import { equalBytes, toHex } from '../base/bytes.js'
 import type { Environment } from '../base/environment.js'
 import { InvalidArgumentError } from '../base/error.js'
 import { LAST } from '../format/block.js'
@@ -69,10 +69,44 @@ export function emptyIndex(nBuckets: number): Uint8Array {
   return bytes
 }
 
-/** Makes a file anew. The header comes last: until then the file is no booklet, and `c` creates it again. */
+/** What a header starts with, the same for all new files of a kind: type id, version, widths. */
+const FIXED_START = 21
+const TYPE_ID_LENGTH = 16
+const CHUNK = 0x10000
+
+/**
+ * Makes a file anew, in steps of which each is durable before the next: what was there is gone, all but the type id is
+ * there, the type id is there. So whatever a power cut leaves is the old file, the new one, or one that
+ * `isUnborn` knows.
+ */
 export function writeNewFile(file: RandomAccessFile, header: Uint8Array): void {
   const { nBuckets } = decodeHeader(header)
-  file.truncate(0)
+  if (file.size() > 0) {
+    file.truncate(0)
+    file.sync()
+  }
   file.write(HEADER_LENGTH, emptyIndex(nBuckets))
-  file.write(0, header)
+  file.write(TYPE_ID_LENGTH, header.subarray(TYPE_ID_LENGTH))
+  file.sync()
+  file.write(0, header.subarray(0, TYPE_ID_LENGTH))
+  file.sync()
+}
+
+/** Whether a file is empty, or left by somebody who was stopped while creating it: parts of a header, and no entries. */
+export function isUnborn(file: RandomAccessFile, header: Uint8Array): boolean {
+  const start = new Uint8Array(FIXED_START)
+  file.read(0, start)
+  // Whole, it is a booklet.
+  if (equalBytes(start.subarray(0, TYPE_ID_LENGTH), header.subarray(0, TYPE_ID_LENGTH))) return false
+  return start.every((byte, at) => byte === 0 || byte === header[at]) && holdsNoEntries(file)
+}
+
+/* Nothing but empty buckets behind the header. Another program's file may begin with zeros, too. */
+function holdsNoEntries(file: RandomAccessFile): boolean {
+  const chunk = new Uint8Array(CHUNK - (CHUNK % BUCKET_LENGTH))
+  for (let at = HEADER_LENGTH; ; at += chunk.length) {
+    const count = file.read(at, chunk)
+    if (!chunk.subarray(0, count).every((byte, i) => byte === 0 || (byte === LAST && i % BUCKET_LENGTH === 0))) return false
+    if (count < chunk.length) return true
+  }
 }

@@ -8,11 +8,12 @@ import {
   HEADER_LENGTH,
   headerVersion,
   NOT_CLOSED,
+  patchHeader,
   REWRITING_VERSION,
   WrongFileTypeError,
 } from '../format/booklet-header.js'
 import { MemoryFile } from '../platform/random-access-file.js'
-import { type NewFile, newHeader, writeNewFile } from './create.js'
+import { isUnborn, type NewFile, newHeader, writeNewFile } from './create.js'
 import { writeClean } from './commit.js'
 import { Engine } from './engine.js'
 import { FileNotClosedError, type RepairReport } from './errors.js'
@@ -46,7 +47,7 @@ export function openFile(source: Source, options: CommonOptions<never>, wanted: 
   const home = openHome(source, flag, options.lockTimeout)
   try {
     const bufferSize = options.bufferSize ?? DEFAULT_BUFFER
-    if (fresh && (flag === 'n' || isUnborn(home))) {
+    if (fresh && (flag === 'n' || isUnborn(home.file, fresh))) {
       writeNewFile(home.file, fresh)
       const header = decodeHeader(fresh)
       dropLeftover(home, header)
@@ -69,13 +70,6 @@ function openHome(source: Source, flag: OpenFlag, lockTimeout: number | undefine
   return source
 }
 
-/* Empty, or left by a process that died while creating it: then its header is still missing. */
-function isUnborn(home: FileHome): boolean {
-  const header = new Uint8Array(HEADER_LENGTH)
-  home.file.read(0, header)
-  return header.every((byte) => byte === 0)
-}
-
 function start(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, readonly: boolean, bufferSize: number): Engine {
   return new Engine({ file: home.file, path: home.path, readonly, bufferSize, header, headerBytes, dataEnd: home.file.size() })
 }
@@ -90,19 +84,27 @@ function openExisting(home: FileHome, flag: OpenFlag, kind: BookletKind, bufferS
   }
   const record = headerBytes.length === HEADER_LENGTH ? readRecord(headerBytes) : undefined
   const rewriting = record !== undefined && headerVersion(headerBytes) === REWRITING_VERSION
-  const header = decodeHeader(headerBytes, rewriting ? record.version : undefined)
+  if (flag === 'r' && rewriting) throw new FileNotClosedError(path)
+  const header = rewriting ? headerAmidRewriting(headerBytes, record) : decodeHeader(headerBytes)
   if (flag === 'r') {
-    if (header.nKeys === NOT_CLOSED || rewriting) throw new FileNotClosedError(path)
+    if (header.nKeys === NOT_CLOSED) throw new FileNotClosedError(path)
     checkLayout(path, home.file.size(), header)
     const engine = start(home, headerBytes, header, true, bufferSize)
     return { engine, clean: isClean(home, header, record), repair: undefined }
   }
-  if (isClean(home, header, record)) {
+  if (!rewriting && isClean(home, header, record)) {
     checkLayout(path, home.file.size(), header)
     dropLeftover(home, header)
     return { engine: start(home, headerBytes, header, false, bufferSize), clean: true, repair: undefined }
   }
   return { ...recover(home, headerBytes, header, record, bufferSize, environment), clean: false }
+}
+
+/* Where index and data lie was being changed, and may be torn: finishing that doesn't ask for it, and sets it right. */
+function headerAmidRewriting(headerBytes: Uint8Array, record: RecoveryRecord): BookletHeader {
+  const bytes = headerBytes.slice()
+  patchHeader(bytes, { layout: { indexOffset: 0, dataOffset: 0 } })
+  return decodeHeader(bytes, record.version)
 }
 
 /** The file is as our last writer left it: nobody wrote to it since. */

@@ -1,7 +1,7 @@
-import { toHex } from '../base/bytes.js'
+import { fromHex } from '../base/bytes.js'
 import type { Environment } from '../base/environment.js'
 import { blockLayout, fillerHead, fillerSpans, LAST, NEXT_AT } from '../format/block.js'
-import { type BookletHeader, bookletKind, decodeHeader, HEADER_LENGTH, headerVersion, NOT_CLOSED, patchHeader } from '../format/booklet-header.js'
+import { type BookletHeader, decodeHeader, HEADER_LENGTH, headerVersion, NOT_CLOSED, patchHeader, REWRITING_VERSION, typeIdOf, UUID_AT } from '../format/booklet-header.js'
 import { crc32 } from './crc32.js'
 import { writeClean } from './commit.js'
 import { Engine } from './engine.js'
@@ -9,7 +9,8 @@ import type { RepairReport } from './errors.js'
 import type { FileHome } from './file-home.js'
 import { PointerPatches } from './patches.js'
 import { type RecoveryRecord, writeRecord } from './recovery-record.js'
-import { applyRedo, redoFits } from './redo-list.js'
+import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
+import { applyRedo, changesHeader, redoFits } from './redo-list.js'
 import { finishRewrite } from './rewrite.js'
 import { checkLayout } from './survey.js'
 import { readCovered } from './tail.js'
@@ -28,11 +29,13 @@ export function recover(
   const keysBefore = header.nKeys === NOT_CLOSED ? undefined : header.nKeys
   const finishedRewrite = finishRewrite(home, headerBytes, header, record)
   const finishedSync = !finishedRewrite && finishCommit(home, headerBytes, header, record)
-  if (finishedRewrite || finishedSync) header = decodeHeader(headerBytes, record!.version)
+  // What stood there amid a rewrite was not to be believed, and a layout that is damaged now is told here.
+  if (record !== undefined && (finishedRewrite || finishedSync || headerVersion(headerBytes) === REWRITING_VERSION)) header = decodeHeader(headerBytes, record.version)
+  if (headerVersion(headerBytes) !== header.version || finishedRewrite) leaveRewriting(file, headerBytes, header.version)
   const size = file.size()
   checkLayout(path, size, header)
   const engine = new Engine({ file, path, readonly: false, bufferSize, header, headerBytes, dataEnd: size })
-  const syncedEnd = finishedRewrite ? undefined : finishedSync ? record!.newLength : record?.length
+  const syncedEnd = finishedSync ? record!.newLength : syncedLength(record)
   const verdict = judge(engine, syncedEnd)
   const changed = mend(engine, verdict, size)
   engine.dataEnd = verdict.end
@@ -56,15 +59,23 @@ export function recover(
   }
 }
 
+/* Where the synced part ends, if that is known: a prune or clear that was about to begin or to end had synced all. */
+function syncedLength(record: RecoveryRecord | undefined): number | undefined {
+  return record === undefined || record.state === 'rewrite' || record.state === 'clear' ? undefined : record.length
+}
+
 /** Removes the side file of a prune that died before it came to matter, or after it was done. */
 export function dropLeftover(home: FileHome, header: BookletHeader): void {
   const sidecar = home.openSidecar()
   if (sidecar === undefined) return
   const start = new Uint8Array(HEADER_LENGTH)
-  const length = sidecar.read(0, start)
+  sidecar.read(0, start)
   sidecar.close()
-  // Whatever else carries that name isn't ours to remove.
-  if (length === 0 || (bookletKind(start) === header.kind && toHex(start.subarray(49, 65)) === header.uuid)) home.removeSidecar()
+  // Whatever else carries that name isn't ours to remove. Of ours, parts may be missing after a power cut.
+  const id = typeIdOf(header.kind)
+  const uuid = fromHex(header.uuid)
+  const ours = start.every((byte, at) => byte === 0 || (at >= UUID_AT && at < UUID_AT + uuid.length ? byte === uuid[at - UUID_AT] : at >= id.length || byte === id[at]))
+  if (ours) home.removeSidecar()
 }
 
 /* Does again what the list of an interrupted sync says, if it is whole and nobody else has written since. */
@@ -75,6 +86,7 @@ function finishCommit(home: FileHome, headerBytes: Uint8Array, header: BookletHe
   const layout = blockLayout({ ...header, fixed: header.kind === 'fixed' })
   const list = readCovered(file, layout, record.redoAt, record.redoLength)
   if (list === undefined || crc32(list) !== record.checksum || !redoFits(file, list)) return false
+  if (changesHeader(list) && headerVersion(headerBytes) === header.version) enterRewriting(file, headerBytes)
   applyRedo(file, list)
   file.sync()
   file.read(0, headerBytes)

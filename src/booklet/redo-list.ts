@@ -1,4 +1,4 @@
-import { equalBytes } from '../base/bytes.js'
+import { HEADER_LENGTH } from '../format/booklet-header.js'
 import { readU48, writeU48 } from '../format/integers.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 import { PointerPatches } from './patches.js'
@@ -93,14 +93,24 @@ export function applyRedo(file: RandomAccessFile, list: Uint8Array): void {
   patches.apply(file)
 }
 
-/** Whether at each place stands what did before the commit or what belongs there after it: nobody else wrote since. */
+/**
+ * Whether at each place stands what did before the commit or what belongs there after it: nobody else wrote since. Byte
+ * by byte, because a power cut may tear an overwrite where it crosses a sector of the disk.
+ */
 export function redoFits(file: RandomAccessFile, list: Uint8Array): boolean {
   let fits = true
   const whole = forEach(list, (position, kind, before, after) => {
     if (!fits || before === undefined) return
     const found = new Uint8Array(after.length)
-    fits = file.read(position, found) === found.length && (equalBytes(found, before) || equalBytes(found, after))
+    fits = file.read(position, found) === found.length && found.every((byte, i) => byte === before[i] || byte === after[i])
     if ((kind === 'pointer' || kind === 'kill') && after.length !== 6) fits = false
   })
   return whole && fits
+}
+
+/** Whether the list changes the layout of the file, and not only chains: then no reader may see it half done. */
+export function changesHeader(list: Uint8Array): boolean {
+  let changes = false
+  forEach(list, (position) => (changes ||= position < HEADER_LENGTH))
+  return changes
 }

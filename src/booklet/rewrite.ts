@@ -14,6 +14,7 @@ import type { Engine } from './engine.js'
 import { UnfinishedRewriteError } from './errors.js'
 import type { FileHome } from './file-home.js'
 import { type RecoveryRecord, writeRecord } from './recovery-record.js'
+import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
 
 const CHUNK = 0x100000
 
@@ -101,15 +102,15 @@ function step(engine: Engine, work: () => void): void {
 /* From here on the file is refused by everybody but by an open for writing of ours, which finishes the work. */
 function announce(engine: Engine, record: Partial<RecoveryRecord> & { state: 'rewrite' | 'clear' }): void {
   const { file, headerBytes, header } = engine
-  patchHeader(headerBytes, { version: REWRITING_VERSION, nKeys: NOT_CLOSED })
+  patchHeader(headerBytes, { nKeys: NOT_CLOSED })
   writeRecord(headerBytes, { ...record, version: header.version, length: engine.dataEnd })
-  file.write(0, headerBytes)
-  file.sync()
+  enterRewriting(file, headerBytes)
 }
 
 function settle(engine: Engine, length: number, environment: Environment): void {
   const { headerBytes, header } = engine
   engine.reload(decodeHeader(headerBytes, header.version), length)
+  leaveRewriting(engine.file, headerBytes, header.version)
   writeClean(engine, engine.header, length, environment.now())
   engine.file.sync()
 }

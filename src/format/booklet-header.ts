@@ -33,7 +33,8 @@ const KEYS_AT = 33
 const VALUE_LENGTH_AT = 37
 const TIMESTAMPS_AT = 41
 const FILE_TIMESTAMP_AT = 42
-const UUID_AT = 49
+/** Where the uuid lies, 16 bytes. */
+export const UUID_AT = 49
 const INDEX_AT = 65
 const DATA_AT = 71
 /* Six ASCII zeros: how early files padded fields that weren't set. */
@@ -72,6 +73,11 @@ export interface BookletHeader {
   indexOffset: number
   /** Where the first data block lies, resolved. */
   dataOffset: number
+}
+
+/** The 16 bytes that a file of this kind starts with. */
+export function typeIdOf(kind: BookletKind): Uint8Array {
+  return kind === 'fixed' ? FIXED_ID : VARIABLE_ID
 }
 
 /** The kind that the type id names, or undefined. */

@@ -100,6 +100,13 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
     return !this.engine.isInternal(bytes) && this.engine.find(bytes) ? this.engine.foundValue() : undefined
   }
 
+  /** Bytes of the serialized value of a key, without reading them; undefined when there is no such key. */
+  lengthOf(key: K): number | undefined {
+    this.engine.checkOpen()
+    const bytes = this.encodeKey(key)
+    return !this.engine.isInternal(bytes) && this.engine.find(bytes) ? this.engine.found.valueLength : undefined
+  }
+
   /** Sets a value that is serialized already. The bytes are copied. */
   setBytes(key: K, value: Uint8Array, options?: TimestampOption): this {
     this.engine.checkWritable()

@@ -42,6 +42,16 @@ export interface EncodedGroup {
 }
 
 /**
+ * Refuses a group that can't be, when only the lengths of its values are known.
+ * @throws GroupTooLargeError
+ */
+export function checkGroupSize(members: Iterable<{ key: string; length: number }>): void {
+  let size = countBytes
+  for (const { key, length } of members) size += entryHeaderBytes(key) + length
+  if (size > MAX_GROUP_BYTES) throw new GroupTooLargeError(size)
+}
+
+/**
  * Packs entries into a group object, in the order given.
  *
  * @throws GroupTooLargeError before anything is built, when it would exceed 2^32 - 1 bytes

@@ -65,7 +65,12 @@ export class ValueFetcher {
     const running = this.#fetchFresh(fresh, { ...options, deliver })
     promise.follow(running)
     await running
-    for (const value of joined) options.deliver?.(value.key, await this.fetchOne(value, options.signal))
+    for (const value of joined) {
+      // Waited for in any case: who asks to fetch relies on the value being there afterwards.
+      const found = this.#state.locate(value.key)
+      const bytes = found.where === 'remote' ? await this.fetchOne({ key: value.key, entry: found.entry }, options.signal) : undefined
+      options.deliver?.(value.key, found.where === 'local' ? this.#state.local.getBytes(value.key) : bytes)
+    }
   }
 
   /** Makes the keys joinable by other callers until the run has ended. */

@@ -32,7 +32,7 @@ export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snap
 
 /**
  * Makes the snapshot what the session knows of the remote: keys that are gone from it vanish from the
- * local copy, pending changes stay.
+ * local copy; pending changes stay, and so do values that the remote as last seen can't have brought.
  */
 export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   const { pending, local } = state
@@ -41,7 +41,11 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   if (!pending.replacePending) {
     pending.setNumGroups(snapshot.metadata.numGroups ?? null)
     const stale: string[] = []
-    for (const key of local.keys()) if (!pending.written.has(key) && !snapshot.index.has(key)) stale.push(key)
+    for (const [key, timestamp] of local.timestamps()) {
+      if (pending.written.has(key) || snapshot.index.has(key)) continue
+      if (state.isNewerThanSeen(key, timestamp) && !pending.deletes.has(key)) pending.addWrite(key)
+      else stale.push(key)
+    }
     for (const key of stale) local.delete(key)
     evicted = stale.length
   }

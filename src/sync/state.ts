@@ -126,6 +126,12 @@ export class SyncState {
     return groupId(key, numGroups)
   }
 
+  /** Whether a local value can't have come from the remote as it was last seen: then it is a write that no journal tells of. */
+  isNewerThanSeen(key: string, timestamp: number): boolean {
+    const entry = this.index.get(key)
+    return timestamp > (entry ? entry.timestamp : (this.remote.timestamp ?? this.lastSeenTimestamp ?? -1))
+  }
+
   /**
    * Finds writes that the journal lost in a crash: local values newer than what the remote had when it
    * was last seen. Call it before a newer remote state is taken in.

@@ -1,0 +1,424 @@
+/** Somebody who uses the database: takes the steps of the plan with one local file, dies and comes back. */
+import { join } from 'node:path'
+import { openEbooklet, StoreConnection, type Ebooklet, type PushResult } from '../../src/index.js'
+import { FileModel } from './file-model.js'
+import { Process, copyLocalFile, removeLocalFile, type ProcessParts } from './process.js'
+import type { OddServerOptions } from './odd-server.js'
+import { roles, type Role, type Settings, type Step } from './plan.js'
+import { dbKey, metaName, shown, Violation, type PushRecord, type World } from './world.js'
+import type { Timeline } from './timeline.js'
+import type { ObjectStore } from '../../src/store/object-store.js'
+
+export interface Stage {
+  settings: Settings
+  timeline: Timeline
+  server: ObjectStore
+  /** What is odd about the server; may be changed. */
+  oddities: OddServerOptions
+  world: World
+  folder: string
+  log: (line: string) => void
+  /** Who has the database open for writing, or tries to. */
+  writers: Set<Actor>
+  /** Somebody breaks every lock where only the lock protects. */
+  breaking: boolean
+  counts: Map<string, number>
+}
+
+export class Actor {
+  readonly role: Role
+  readonly number: number
+  readonly #stage: Stage
+  file = new FileModel()
+  process: Process
+  db: Ebooklet<string> | undefined
+  #path: string
+  #files = 0
+  #background: Promise<void>[] = []
+  #pushing = false
+
+  constructor(number: number, stage: Stage) {
+    this.number = number
+    this.role = roles[number]!
+    this.#stage = stage
+    this.#path = this.#newPath()
+    this.process = this.#newProcess()
+  }
+
+  get reader(): boolean {
+    return this.role === 'warm' || this.role === 'cold'
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    const { timeline, world } = this.#stage
+    for (const step of steps) {
+      await timeline.sleep(step.wait)
+      if (world.violation) return
+      try {
+        await this.#take(step)
+      } catch (error) {
+        this.#violated(step, error)
+        return
+      }
+    }
+  }
+
+  /** Lets background work end. */
+  async rest(): Promise<void> {
+    await Promise.all(this.#background.splice(0))
+  }
+
+  async #take(step: Step): Promise<void> {
+    const { process } = this
+    process.reseed(step.id)
+    process.calm = step.calm ?? false
+    process.countdown = step.crash ?? Infinity
+    this.#say(`#${step.id} ${step.op}${step.keys.length > 0 ? ` ${step.keys.join()}` : ''}${step.background ? ' …' : ''}`)
+    // Only what needs an open database can go on beside what follows.
+    const background = step.background && this.db !== undefined
+    const work = this.#attempt(step)
+    if (background) this.#background.push(work.catch((error: unknown) => this.#violated(step, error)))
+    else await work
+    if (process.dead) await this.#bury()
+    else if (!background) process.countdown = Infinity
+    this.verify()
+  }
+
+  #violated(step: Step, error: unknown): void {
+    this.#stage.world.violation ??= new Violation(`step ${step.id}, ${this.role}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+  }
+
+  /** Compares the session with the model, unless something of it is half-done. */
+  verify(): void {
+    if (this.db && !this.#pushing && !this.process.dead) this.file.check(this.db, this.#stage.world)
+  }
+
+  async #attempt(step: Step): Promise<void> {
+    const { process } = this
+    try {
+      await this.#perform(step)
+      this.#count(`${step.op} ok`)
+    } catch (error) {
+      if (process.dead) return
+      if (error instanceof Violation) throw error
+      const name = error instanceof Error ? error.name : String(error)
+      this.#say(`  #${step.id} ${step.op}: ${name}: ${error instanceof Error ? error.message : ''}`)
+      this.#count(`${step.op} ${name}`)
+      checkError(error)
+    }
+  }
+
+  async #perform(step: Step): Promise<void> {
+    if (step.op === 'kill') return this.process.die()
+    if (step.op === 'close') return this.close()
+    if (step.op === 'forget') return this.#forget()
+    if (step.op === 'open-n' || step.op === 'open-breaking') return this.#reopen(step)
+    if (!this.db) await this.open({})
+    const { db } = this
+    if (!db || step.op === 'open') return
+    await this.#use(db, step)
+  }
+
+  async #use(db: Ebooklet<string>, step: Step): Promise<void> {
+    const names = step.keys.map((key) => `k${key}`)
+    const [name] = names as [string]
+    switch (step.op) {
+      case 'get': return this.#get(db, [name], async () => [await db.get(name)])
+      case 'get-many': return this.#get(db, names, () => db.getMany(names))
+      case 'load': return db.load()
+      case 'iterate': return this.#iterate(db)
+      case 'pull': return void (await db.pull())
+      case 'prune': return void db.prune({ before: step.n < 0.5 ? Number.MAX_SAFE_INTEGER : this.process.environment.now() - 1e9 })
+      case 'sync': return this.#sync(db)
+      case 'set': case 'set-past': case 'update': case 'delete': case 'clear': case 'discard': case 'discard-some': case 'metadata': return this.#edit(db, step, names)
+      case 'push': case 'push-aborted': return void (await this.push(db, step.op === 'push' ? undefined : step.n * 400))
+      default: throw new Error(`no such step: ${step.op}`)
+    }
+  }
+
+  #edit(db: Ebooklet<string>, step: Step, names: readonly string[]): void {
+    const { file } = this
+    const known = (key: string) => !file.replace && (this.#stage.world.commitAt(db.remoteTimestamp)?.content.has(key) ?? false)
+    const remove = (key: string) => {
+      if (!db.has(key)) return
+      db.delete(key)
+      file.change(key, known(key) ? null : undefined)
+    }
+    switch (step.op) {
+      case 'set': case 'set-past': case 'update':
+        for (const key of step.op === 'update' ? names : names.slice(0, 1)) {
+          const value = `${this.role[0]}${step.id}${'.'.repeat(step.n < 0.05 ? 90_000 * step.n : 20 * step.n)}`
+          if (step.op === 'set-past') db.set(key, value, { timestamp: 1_600_000_000_000_000 + step.id })
+          else db.set(key, value)
+          file.change(key, JSON.stringify(value))
+        }
+        return
+      case 'delete': return remove(names[0]!)
+      case 'clear': {
+        const all = [...db.keys()]
+        db.clear()
+        for (const key of all) file.change(key, known(key) ? null : undefined)
+        return
+      }
+      case 'discard-some':
+        db.discard(names)
+        for (const key of names) if (file.pending.has(key)) file.change(key, undefined)
+        return
+      case 'discard':
+        db.discard()
+        for (const key of [...file.pending.keys()]) file.change(key, undefined)
+        if (file.replace) file.setReplace(false)
+        return
+      default:
+        db.metadata = { by: this.role, step: step.id }
+        file.change(metaName, JSON.stringify(db.metadata))
+    }
+  }
+
+  #sync(db: Ebooklet<string>): void {
+    db.sync()
+    if (!this.#pushing) this.file.durable()
+  }
+
+  async #get(db: Ebooklet<string>, names: readonly string[], read: () => Promise<(string | undefined)[]>): Promise<void> {
+    const { file } = this
+    const { world } = this.#stage
+    const seqOf = () => world.commitAt(db.remoteTimestamp)?.seq ?? -1
+    const [seq, logged, pending, replace] = [seqOf(), file.log.length, names.map((name) => file.pending.get(name)), file.replace]
+    const values = await read()
+    if (this.process.dead) return
+    const touched = file.log.slice(logged)
+    names.forEach((name, i) => {
+      const value = values[i] === undefined ? undefined : JSON.stringify(values[i])
+      const mine = pending[i]
+      const changes = touched.filter(({ key }) => key === name)
+      if (mine !== undefined && changes.length === 0 && this.file === file) {
+        if (value !== (mine ?? undefined)) throw new Violation(`${name} reads ${shown(value)}, and what is pending is ${shown(mine)}`)
+        return
+      }
+      const possible = world.visible(name, Math.max(0, seq), seqOf())
+      if (seq < 0 || replace || file.replace) possible.add(undefined)
+      for (const change of [{ value: mine }, ...changes]) possible.add(change.value ?? undefined)
+      if (!possible.has(value)) throw new Violation(`${name} reads ${shown(value)} on commits ${seq} to ${seqOf()}, where it was ${[...possible].map(shown).join(' or ')}`)
+    })
+  }
+
+  async #iterate(db: Ebooklet<string>): Promise<void> {
+    const { file } = this
+    const [start, logged] = [db.remoteTimestamp, file.log.length]
+    const found = new Map<string, string>()
+    for await (const [key, value] of db) found.set(key, JSON.stringify(value))
+    if (this.process.dead || db.remoteTimestamp !== start || file.log.length !== logged || file.replace) return
+    const commit = this.#stage.world.commitAt(start)
+    const expected = new Map<string, string | null>([...(commit?.content ?? [])].map(([key, held]) => [key, held.value]))
+    for (const [key, value] of file.pending) expected.set(key, value)
+    expected.delete(metaName)
+    for (const [key, value] of expected) if (value === null) expected.delete(key)
+    for (const key of new Set([...found.keys(), ...expected.keys()])) {
+      const [is, should] = [found.get(key), expected.get(key)]
+      if (is === should) continue
+      const fine = commit?.numGroups === undefined && !file.pending.has(key) && this.#stage.world.visible(key, commit?.seq ?? 0, commit?.seq ?? 0).has(is)
+      if (!fine) throw new Violation(`iterating gives ${key} = ${shown(is)} on commit ${commit?.seq}, where it is ${shown(should)}`)
+    }
+  }
+
+  /** Pushes, and compares the result with what came to the remote. */
+  async push(db: Ebooklet<string>, abortAfter?: number): Promise<PushResult | undefined> {
+    const { file, process } = this
+    if (this.#pushing || this.reader) return undefined
+    const guarantee = this.#stage.settings.conditions === 'honoured' ? 'conditional' : 'lock'
+    if (db.guarantee !== guarantee) throw new Violation(`the guarantee is ${db.guarantee}, not ${guarantee}`)
+    const record: PushRecord = { who: this.role, candidates: new Map(), replace: file.replace, safe: () => true, commits: [] }
+    file.beginPush(record)
+    const logged = file.log.length
+    process.push = record
+    this.#pushing = true
+    try {
+      const running = db.push(abortAfter === undefined ? {} : { signal: this.#abortAfter(abortAfter) })
+      const result = await running
+      if (process.dead) return undefined
+      this.#pushed(db, result, record, logged)
+      return result
+    } finally {
+      this.#pushing = false
+    }
+  }
+
+  #pushed(db: Ebooklet<string>, result: PushResult, record: PushRecord, logged: number): void {
+    const { file } = this
+    this.#say(`  pushed: ${result.written.join()} −${result.deleted.join()} ${result.failures.map(({ keys, error }) => `failed ${keys.join()}: ${error.message}`).join('; ')}`)
+    const touched = new Set(file.log.slice(logged).map(({ key }) => key))
+    for (const { error } of result.failures) checkError(error)
+    if (result.ok !== (result.failures.length === 0)) throw new Violation('ok and failures contradict each other')
+    const commit = result.updated ? record.commits.find(({ timestamp }) => timestamp === result.timestamp) : undefined
+    if (result.updated && !commit) throw new Violation('the push tells of a commit that was not made')
+    for (const key of [...result.written, ...result.deleted, ...(commit ? [metaName] : [])]) {
+      const value = commit?.content.get(key)?.value ?? null
+      const candidates = record.candidates.get(key)
+      if (key !== metaName && !candidates?.has(value)) throw new Violation(`the push tells that ${key} is done, and the commit has ${shown(value)}`)
+      // A change made since may have come into this push, or wait for the next.
+      if (touched.has(key) && file.pending.get(key) === value && !isPending(db, key)) file.change(key, undefined)
+      else if (!touched.has(key) && file.pending.has(key)) {
+        if (file.pending.get(key) !== value) throw new Violation(`the push tells that ${key} is done, and the commit has ${shown(value)}, not ${shown(file.pending.get(key))}`)
+        file.change(key, undefined)
+      }
+    }
+    if (commit && file.replace) file.setReplace(false)
+    if (result.ok) for (const key of record.candidates.keys()) if (!touched.has(key) && file.pending.has(key)) throw new Violation(`a push without failures has left out ${key}`)
+    if (commit && touched.size === 0) file.durable()
+  }
+
+  #abortAfter(ms: number): AbortSignal {
+    const controller = new AbortController()
+    void this.#stage.timeline.sleep(ms).then(() => controller.abort(new DOMException('enough', 'AbortError')))
+    return controller.signal
+  }
+
+  /** Opens the database as the role has it. */
+  async open(options: { anew?: number | null; breaking?: boolean }): Promise<void> {
+    const { settings, writers } = this.#stage
+    const { process, file } = this
+    const { breaking = false, anew } = options
+    if (!this.reader) {
+      if (this.#stage.breaking) return
+      const others = [...writers].some((other) => other !== this)
+      if (breaking && !settings.lawless && others) return
+      writers.add(this)
+      if (breaking && !settings.lawless) this.#stage.breaking = true
+    }
+    if (anew !== undefined) file.mayBeEmptied()
+    try {
+      const db = await openEbooklet<string>(new StoreConnection(process.store, dbKey), this.#path, {
+        flag: this.reader ? 'r' : anew === undefined ? 'c' : 'n',
+        ...(anew === undefined ? (this.#stage.world.current ? {} : { numGroups: settings.numGroups }) : { numGroups: anew }),
+        buckets: 11, valueSerializer: 'json', lockTimeout: 20_000, environment: process.environment, onWarning: () => undefined,
+        ...(breaking ? { breakLocks: 'all' as const } : {}),
+      })
+      if (process.dead) {
+        await db.close().catch(() => undefined)
+        return
+      }
+      this.db = db
+      if (anew !== undefined) this.#emptied(db)
+      await file.adopt(db, this.#stage.world)
+      if (!this.reader) file.durable()
+    } catch (error) {
+      if (!process.dead) {
+        writers.delete(this)
+        if (anew !== undefined) file.uncertain = true
+        if (error instanceof Error && error.name === 'UuidMismatchError') this.#startOver()
+      }
+      throw error
+    } finally {
+      if (breaking) this.#stage.breaking = false
+    }
+  }
+
+  #emptied(db: Ebooklet<string>): void {
+    const { file } = this
+    for (const key of [...file.pending.keys()]) file.change(key, undefined)
+    file.setReplace(db.remoteTimestamp !== undefined)
+    file.uncertain = false
+  }
+
+  async #reopen(step: Step): Promise<void> {
+    await this.close()
+    if (this.process.dead) return
+    const { settings } = this.#stage
+    if (step.op === 'open-breaking') return this.open({ breaking: true })
+    const numGroups = step.n < 0.6 ? settings.numGroups : settings.numGroups === null ? null : 1 + Math.floor(step.n * 8)
+    await this.open({ anew: numGroups })
+  }
+
+  async close(): Promise<void> {
+    const { db, process, file } = this
+    if (!db) return
+    this.db = undefined
+    const pushing = this.#pushing
+    try {
+      await db.close()
+    } finally {
+      if (!process.dead) {
+        this.#stage.writers.delete(this)
+        if (!pushing) file.durable()
+      }
+    }
+    if (!process.dead) await this.rest()
+  }
+
+  async #forget(): Promise<void> {
+    await this.close()
+    if (!this.process.dead) this.#startOver()
+  }
+
+  #startOver(): void {
+    removeLocalFile(this.#path)
+    this.#path = this.#newPath()
+    this.file = new FileModel()
+  }
+
+  /* The rest of a dead process runs on without a server, on files that nobody looks at any more. */
+  async #bury(): Promise<void> {
+    const { db } = this
+    this.#say('  † died')
+    this.db = undefined
+    await Promise.allSettled([...this.#background.splice(0), ...(db ? [db.close()] : [])])
+    for (const old of this.#oldPaths.splice(0)) removeLocalFile(old)
+    this.#pushing = false
+    this.#stage.writers.delete(this)
+    this.process = this.#newProcess()
+  }
+
+  readonly #oldPaths: string[] = []
+
+  #died(): void {
+    const path = this.#newPath()
+    copyLocalFile(this.#path, path)
+    this.#oldPaths.push(this.#path)
+    this.#path = path
+    this.file.uncertain = true
+  }
+
+  #newPath(): string {
+    return join(this.#stage.folder, `${this.role}${this.#files++}.blt`)
+  }
+
+  #newProcess(): Process {
+    const { settings, timeline, server, world } = this.#stage
+    const parts: ProcessParts = {
+      settings, timeline, server, world,
+      skew: settings.skews[this.number]!,
+      patient: settings.patient[this.number]!,
+      log: this.#stage.log,
+      onDeath: () => this.#died(),
+    }
+    return new Process(parts)
+  }
+
+  #say(line: string): void {
+    this.#stage.log(`${String(Math.round(this.#stage.timeline.now / 1000 - 1.7e12)).padStart(7)} ${this.role}: ${line}`)
+  }
+
+  #count(name: string): void {
+    const { counts } = this.#stage
+    counts.set(name, (counts.get(name) ?? 0) + 1)
+  }
+}
+
+function isPending(db: Ebooklet<string>, name: string): boolean {
+  const changes = db.changes()
+  return name === metaName ? changes.metadataChanged : [...changes].some(({ key }) => key === name)
+}
+
+const passing = new Set([
+  'STORE_UNREACHABLE', 'STORE_REQUEST', 'INCOMPLETE_RESPONSE', 'LOCK_LOST', 'LOCK_TIMEOUT', 'LOCK_RELEASE', 'LOCK_UNAVAILABLE', 'COMMIT_FAILED', 'COMMIT_CONFLICT',
+  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY',
+])
+
+/** Throws unless it is an error that faults, rivals and closing may lead to. */
+function checkError(error: unknown): void {
+  if (error instanceof Violation) throw error
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  if ((typeof code === 'string' && passing.has(code)) || name === 'AbortError') return
+  throw new Violation(`an error that nothing explains: ${String(error)}`, { cause: error })
+}

@@ -1,0 +1,116 @@
+/** What a run will do, as data drawn from a seed: so that it can be replayed with fewer steps. */
+import { SeededRandom } from '../support/seed.js'
+import type { FaultKind } from './fault-store.js'
+
+export interface Settings {
+  seed: number
+  /** Null: one object per key. */
+  numGroups: number | null
+  conditions: 'honoured' | 'ignored' | 'racy'
+  etags: 'md5' | 'opaque'
+  /** ms */
+  granularity: number
+  /** ms */
+  staleness: number
+  /** µs by which the clock of the server, and of each actor, is off. */
+  serverSkew: number
+  skews: number[]
+  /** Which actors have a store that tries again by itself. */
+  patient: boolean[]
+  rates: Partial<Record<FaultKind, number>>
+  /** Whether locks of living writers may be broken, and requests may arrive late or after their sender's death. */
+  lawless: boolean
+  /** Keys that are used. */
+  keys: number
+  crashes: boolean
+}
+
+export const roles = ['writer', 'deleter', 'breaker', 'warm', 'cold'] as const
+export type Role = (typeof roles)[number]
+
+export type Op =
+  | 'set' | 'set-past' | 'update' | 'delete' | 'clear' | 'discard' | 'discard-some' | 'metadata' | 'push' | 'push-aborted' | 'pull' | 'get' | 'get-many'
+  | 'load' | 'iterate' | 'prune' | 'sync' | 'close' | 'open' | 'open-n' | 'open-breaking' | 'kill' | 'forget'
+
+export interface Step {
+  id: number
+  actor: number
+  op: Op
+  /** Numbers of keys. */
+  keys: number[]
+  /** A number for what the step needs: the length of a value, ms until an abort, a number of groups. */
+  n: number
+  /** ms before it begins. */
+  wait: number
+  /** Don't wait for its end. */
+  background: boolean
+  /** The process dies when so many of the step's requests have come to the server, or were done by it. */
+  crash?: number
+  /** No faults during the step. */
+  calm?: boolean
+}
+
+const reading: Partial<Record<Op, number>> = { get: 10, 'get-many': 5, load: 3, iterate: 4, pull: 6, prune: 1, sync: 1, close: 3, open: 2 }
+const writing: Partial<Record<Op, number>> = {
+  ...reading, set: 16, 'set-past': 1, update: 3, delete: 6, clear: 0.3, discard: 0.7, 'discard-some': 1.5, metadata: 2, push: 14, 'push-aborted': 1.5, close: 5, 'open-n': 0.7, kill: 0.5,
+}
+const weights: Record<Role, Partial<Record<Op, number>>> = {
+  writer: writing,
+  deleter: { ...writing, delete: 18, set: 8, clear: 1 },
+  breaker: { ...writing, 'open-breaking': 5 },
+  warm: reading,
+  cold: { ...reading, forget: 3, kill: 0.5 },
+}
+
+export function drawSettings(seed: number): Settings {
+  const random = new SeededRandom(seed ^ 0x5e77)
+  const conditions = random.pick(['honoured', 'honoured', 'ignored', 'racy'] as const)
+  const numGroups = random.pick([null, 1, 3, 3, 5, 5])
+  const lawless = conditions === 'honoured' && numGroups !== null && random.next() < 0.7
+  const level = random.pick([0, 0.2, 1, 1, 3])
+  // The lock of the original bears one of the two: its pause is as long as the grain of the clock.
+  const weakness = random.below(3)
+  const skew = () => random.pick([0, 0, random.below(20_000_000) - 10_000_000, random.below(7_200_000_000) - 3_600_000_000])
+  return {
+    seed, numGroups, conditions, lawless,
+    etags: random.pick(['md5', 'opaque']),
+    granularity: weakness === 1 || lawless ? random.pick([1, 1000]) : 1,
+    staleness: weakness === 2 ? 800 : lawless ? random.pick([0, 3000]) : 0,
+    serverSkew: skew(),
+    skews: roles.map(skew),
+    patient: roles.map(() => random.next() < 0.5),
+    rates: {
+      refused: 0.01 * level, busy: 0.01 * level, broken: 0.01 * level, lost: 0.01 * level, cut: 0.01 * level, short: 0.02 * level, whole: 0.02 * level,
+      'list-cut': 0.01 * level, undeleted: 0.05 * level, slow: 0.005 * level, ...(lawless ? { late: 0.01 * level } : {}),
+    },
+    keys: random.pick([4, 10, 25]),
+    crashes: random.next() < 0.8,
+  }
+}
+
+export function drawPlan(settings: Settings, length: number): Step[] {
+  const random = new SeededRandom(settings.seed)
+  return Array.from({ length }, (_, id) => {
+    const actor = random.below(roles.length)
+    const op = drawOp(random, weights[roles[actor]!])
+    const step: Step = {
+      id, actor, op,
+      keys: Array.from({ length: 1 + random.below(4) }, () => random.below(settings.keys)),
+      n: random.next(),
+      wait: random.next() < 0.3 ? random.below(2000) : random.below(50),
+      background: /^(get|get-many|load|iterate|pull|push)$/.test(op) && random.next() < 0.3,
+    }
+    if (random.next() < 0.03 && settings.crashes) step.crash = random.below(random.pick([4, 12, 40]))
+    return step
+  })
+}
+
+function drawOp(random: SeededRandom, table: Partial<Record<Op, number>>): Op {
+  const entries = Object.entries(table) as [Op, number][]
+  let at = random.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)
+  for (const [op, weight] of entries) {
+    if (at < weight) return op
+    at -= weight
+  }
+  return entries[0]![0]
+}

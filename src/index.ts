@@ -1,8 +1,18 @@
 /** EBooklet: a key/value database in one local file that syncs with S3 and is read by anyone from a URL. */
+
 export { openEbooklet } from './database/open.js'
 export { Ebooklet, type CallOptions, type LoadOptions } from './database/ebooklet.js'
 export { Changes, type Change } from './database/changes.js'
 export type { OpenEbookletOptions, OpenFlag } from './database/options.js'
+export type { Guarantee } from './sync/conditions.js'
+export type { Progress, ProgressListener } from './sync/progress.js'
+export type { PullResult } from './sync/pull.js'
+export type { PushOptions } from './sync/push.js'
+export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
+export { MsgpackExtension, type NamedSerializer, type NumpyArray, type Serializer, type SerializerName } from './serializers/index.js'
+export type { Environment } from './base/environment.js'
+
+// Where a database lives
 export {
   DirectoryConnection,
   HttpConnection,
@@ -12,11 +22,28 @@ export {
   type RemoteConnection,
   type S3ConnectionOptions,
 } from './database/connection/index.js'
-export type { Progress, ProgressListener } from './sync/progress.js'
-export type { PushOptions } from './sync/push.js'
-export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
-export type { Guarantee } from './sync/conditions.js'
-export type { PullResult } from './sync/pull.js'
-export * from './sync/errors.js'
+export { DirectoryStore, HttpStore, MemoryStore, S3Store, withLimit, withRetry } from './store/index.js'
+export type { ObjectStore, S3CredentialProvider, S3Credentials, S3StoreOptions } from './store/index.js'
+
+// The lock
+export { breakLocks, listLocks, type LockHolder } from './lock/index.js'
+
+// Errors: each has a stable `code`
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'
-export type { Environment } from './base/environment.js'
+export { Format1Error, GroupTooLargeError } from './format/errors.js'
+export * from './sync/errors.js'
+export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'
+export { DeserializationError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
+export { FileLockedError, FileNotClosedError, WrongFileTypeError } from './booklet/index.js'
+export {
+  AccessDeniedError,
+  BucketNotFoundError,
+  CredentialsError,
+  PreconditionFailedError,
+  ResponseTooLargeError,
+  StoreError,
+  StoreRequestError,
+  StoreUnreachableError,
+  UnsupportedKeyError,
+  UnsupportedOperationError,
+} from './store/index.js'

@@ -3,7 +3,7 @@ import { EbookletError, UnsupportedVersionError } from '../base/error.js'
 /** The remote is of format 1, written by ebooklet 0.9 or older, which this release can't read yet. */
 export class Format1Error extends UnsupportedVersionError {
   constructor(what: string) {
-    super(`${what} is of remote format 1 (ebooklet 0.9 or older), which this release can not read yet. Push it anew with flag n from ebooklet 0.10 or newer, or from this release.`, 1)
+    super(`${what} is of remote format 1 (ebooklet 0.9 or older), which this release can not read yet. Push its content anew with flag n from ebooklet 0.10 or newer of Python.`, 1)
   }
 }
 

@@ -155,7 +155,7 @@ describeWithPeers(['python'], 'a remote edited in turns', () => {
   const meeting = meetingForSuite()
   const withPython = PythonPeer.poolForSuite(games.length)
 
-  it.concurrent.each(games.map((game, at) => ({ ...game, at })))('$serializer values, $numGroups groups, $bucket bucket', async ({ at, ...game }) => {
+  it.concurrent.each(games.map((game, at) => ({ ...game, at })))('$serializer values, $numGroups groups, $bucket bucket', { timeout: 180_000 }, async ({ at, ...game }) => {
     await using db = meeting.database(game.bucket)
     const plan = randomRounds(new SeededRandom(testSeed + at), game)
     await withPython(async (python) => {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../base/error.js'
 import { AREA_AT, patchHeader } from '../format/booklet-header.js'
+import { MAX_TIMESTAMP } from '../format/timestamp.js'
 import { MemoryFile } from '../platform/random-access-file.js'
 import type { NamedSerializer } from '../serializers/index.js'
 import { BlockCursor, type CursorOptions } from './block-cursor.js'
@@ -30,7 +31,7 @@ export interface RawEntry<K> {
 }
 
 export interface TimestampOption {
-  /** µs since the epoch, 0 to 2^53 - 1. Default: now. */
+  /** µs since the epoch, 0 to 2^56 - 8. Default: now. */
   timestamp?: number
 }
 
@@ -339,8 +340,8 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
 }
 
 export function checkTimestamp(timestamp: number): number {
-  if (Number.isSafeInteger(timestamp) && timestamp >= 0) return timestamp
-  throw new InvalidArgumentError(`${timestamp} is no timestamp; it takes whole microseconds since the epoch, 0 to 2^53 - 1`)
+  if (Number.isInteger(timestamp) && timestamp >= 0 && timestamp <= MAX_TIMESTAMP) return timestamp
+  throw new InvalidArgumentError(`${timestamp} is no timestamp; it takes whole microseconds since the epoch, 0 to 2^56 - 8`)
 }
 
 /* Bytes as a string of equal length: a key for sets. */

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../base/error.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
-import { type NamedSerializer, resolveSerializer } from '../serializers/index.js'
+import { limitSerializer, type NamedSerializer, resolveSerializer } from '../serializers/index.js'
 import { BookletBase, checkTimestamp, type TimestampOption } from './base.js'
 import { type Opened, openFile, type Source } from './open.js'
 import { type BookletOptions, bucketsOf, checkOptions, serializerForExisting, serializerForNew } from './options.js'
@@ -167,7 +167,7 @@ export function openBookletOn<K = string, V = unknown>(source: Source, options: 
     const { header } = opened.engine
     const keys = serializerForExisting<K>(options.keySerializer, header.keySerializer, 'keySerializer')
     const values = serializerForExisting<V>(options.valueSerializer, header.valueSerializer, 'valueSerializer')
-    return new Booklet<K, V>(opened, typeof source === 'string' ? source : undefined, keys, values)
+    return new Booklet<K, V>(opened, typeof source === 'string' ? source : undefined, keys, limitSerializer(values, options.maxValueBytes))
   } catch (error) {
     opened.engine.file.close()
     throw error

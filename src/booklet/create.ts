@@ -10,6 +10,7 @@ import {
   decodeHeader,
   encodeHeader,
   HEADER_LENGTH,
+  MAX_NEW_BUCKETS,
   patchHeader,
 } from '../format/booklet-header.js'
 import { writeU48 } from '../format/integers.js'
@@ -47,6 +48,7 @@ function inheritedHeader(initBytes: Uint8Array, kind: BookletKind): Uint8Array {
   const bytes = initBytes.slice()
   patchHeader(bytes, { layout: { indexOffset: 0, dataOffset: 0 } })
   const header = decodeHeader(bytes)
+  if (header.nBuckets > MAX_NEW_BUCKETS) throw new InvalidArgumentError(`initBytes asks for ${header.nBuckets} buckets; at most ${MAX_NEW_BUCKETS} are made`)
   if (header.kind !== kind) throw new InvalidArgumentError(`initBytes is the header of a ${header.kind}-length file, not of a ${kind}-length one`)
   patchHeader(bytes, { version: CURRENT_VERSION, nKeys: 0 })
   if (header.version === 3) bytes[41] = 0
@@ -62,6 +64,15 @@ export function newUuid(environment: Environment): string {
   return toHex(bytes)
 }
 
+const CHUNK = BUCKET_LENGTH * 0x8000
+
+/** Writes an index without entries, piece by piece. */
+export function writeEmptyIndex(file: RandomAccessFile, position: number, nBuckets: number): void {
+  const length = nBuckets * BUCKET_LENGTH
+  const piece = emptyIndex(Math.min(nBuckets, CHUNK / BUCKET_LENGTH))
+  for (let at = 0; at < length; at += piece.length) file.write(position + at, piece.subarray(0, length - at))
+}
+
 /** An index without entries. */
 export function emptyIndex(nBuckets: number): Uint8Array {
   const bytes = new Uint8Array(nBuckets * BUCKET_LENGTH)
@@ -72,7 +83,6 @@ export function emptyIndex(nBuckets: number): Uint8Array {
 /** What a header starts with, the same for all new files of a kind: type id, version, widths. */
 const FIXED_START = 21
 const TYPE_ID_LENGTH = 16
-const CHUNK = 0x10000
 
 /**
  * Makes a file anew, in steps of which each is durable before the next: what was there is gone, all but the type id is
@@ -85,7 +95,7 @@ export function writeNewFile(file: RandomAccessFile, header: Uint8Array): void {
     file.truncate(0)
     file.sync()
   }
-  file.write(HEADER_LENGTH, emptyIndex(nBuckets))
+  writeEmptyIndex(file, HEADER_LENGTH, nBuckets)
   file.write(TYPE_ID_LENGTH, header.subarray(TYPE_ID_LENGTH))
   file.sync()
   file.write(0, header.subarray(0, TYPE_ID_LENGTH))
@@ -103,7 +113,7 @@ export function isUnborn(file: RandomAccessFile, header: Uint8Array): boolean {
 
 /* Nothing but empty buckets behind the header. Another program's file may begin with zeros, too. */
 function holdsNoEntries(file: RandomAccessFile): boolean {
-  const chunk = new Uint8Array(CHUNK - (CHUNK % BUCKET_LENGTH))
+  const chunk = new Uint8Array(CHUNK)
   for (let at = HEADER_LENGTH; ; at += chunk.length) {
     const count = file.read(at, chunk)
     if (!chunk.subarray(0, count).every((byte, i) => byte === 0 || (byte === LAST && i % BUCKET_LENGTH === 0))) return false

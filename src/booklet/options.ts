@@ -1,6 +1,6 @@
 import type { Environment } from '../base/environment.js'
 import { InvalidArgumentError } from '../base/error.js'
-import { DEFAULT_BUCKETS } from '../format/booklet-header.js'
+import { DEFAULT_BUCKETS, MAX_NEW_BUCKETS } from '../format/booklet-header.js'
 import { type NamedSerializer, resolveSerializer, type Serializer, serializerByCode, type SerializerName } from '../serializers/index.js'
 import type { OpenFlag } from './file-home.js'
 
@@ -15,7 +15,7 @@ export interface CommonOptions<K> {
   flag?: OpenFlag
   /** How keys become bytes: a name, or your own. New files: `str` by default; existing ones record it. */
   keySerializer?: SerializerName | Serializer<K>
-  /** Buckets of the index of a new file; it grows by itself. Default 12007. */
+  /** Buckets of the index of a new file, up to 2^28; it grows by itself. Default 12007. */
   buckets?: number
   /** Bytes that are collected before they are written to the file. Default 1 MiB. */
   bufferSize?: number
@@ -36,6 +36,11 @@ export interface BookletOptions<K = string, V = unknown> extends CommonOptions<K
   valueSerializer?: SerializerName | Serializer<V>
   /** Whether the entries of a new file carry timestamps. Default true. */
   timestamps?: boolean
+  /**
+   * The most bytes of a value that is read, as stored or unfolded; more gives a DeserializationError before memory is taken.
+   * Give a small one for files of people you don't know. Default: 2^30 - 1 for compressed values, else no limit.
+   */
+  maxValueBytes?: number
 }
 
 /** Options of `openFixedBooklet`. */
@@ -47,12 +52,13 @@ export interface FixedBookletOptions<K = string> extends CommonOptions<K> {
 export const DEFAULT_BUFFER = 0x100000
 
 /** Checks what can be checked before a file is touched. */
-export function checkOptions(options: CommonOptions<never> & { valueLength?: number }): void {
-  const { flag, buckets, bufferSize, lockTimeout, valueLength } = options
+export function checkOptions(options: CommonOptions<never> & { valueLength?: number; maxValueBytes?: number }): void {
+  const { flag, buckets, bufferSize, lockTimeout, valueLength, maxValueBytes } = options
   if (flag !== undefined && !['r', 'w', 'c', 'n'].includes(flag)) {
     throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}; flags are 'r' (read), 'w' (write), 'c' (create if missing), 'n' (new)`)
   }
-  whole('buckets', buckets, 1, 0xffffffff)
+  whole('buckets', buckets, 1, MAX_NEW_BUCKETS)
+  whole('maxValueBytes', maxValueBytes, 0, Number.MAX_SAFE_INTEGER)
   whole('bufferSize', bufferSize, 1, 0x40000000)
   whole('valueLength', valueLength, 1, 0xffffffff)
   if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError(`lockTimeout is ${lockTimeout}; it takes milliseconds, 0 or more`)

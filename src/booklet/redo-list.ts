@@ -99,7 +99,10 @@ export function applyRedo(file: RandomAccessFile, list: Uint8Array): void {
  */
 export function redoFits(file: RandomAccessFile, list: Uint8Array): boolean {
   let fits = true
+  const size = file.size()
   const whole = forEach(list, (position, kind, before, after) => {
+    // A commit overwrites what is there already; whatever leads elsewhere isn't ours.
+    if (position + after.length > size) fits = false
     if (!fits || before === undefined) return
     const found = new Uint8Array(after.length)
     fits = file.read(position, found) === found.length && found.every((byte, i) => byte === before[i] || byte === after[i])

@@ -2,14 +2,14 @@ import type { Environment } from '../base/environment.js'
 import { FormatError } from '../base/error.js'
 import { LAST, NEXT_AT } from '../format/block.js'
 import { newDigest } from '../format/blake2s.js'
-import { BUCKET_LENGTH, type BookletHeader, decodeHeader, HEADER_LENGTH, headerVersion, NOT_CLOSED, patchHeader, REWRITING_VERSION } from '../format/booklet-header.js'
+import { BUCKET_LENGTH, bookletKind, type BookletHeader, decodeHeader, HEADER_LENGTH, headerVersion, MAX_NEW_BUCKETS, NOT_CLOSED, patchHeader, REWRITING_VERSION } from '../format/booklet-header.js'
 import { Buckets } from '../format/bucket.js'
 import { readU48, writeU48 } from '../format/integers.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 import { BlockCursor } from './block-cursor.js'
 import { writeClean } from './commit.js'
 import { crc32 } from './crc32.js'
-import { emptyIndex } from './create.js'
+import { emptyIndex, writeEmptyIndex } from './create.js'
 import type { Engine } from './engine.js'
 import { UnfinishedRewriteError } from './errors.js'
 import type { FileHome } from './file-home.js'
@@ -119,6 +119,8 @@ function settle(engine: Engine, length: number, environment: Environment): void 
 export function finishRewrite(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, record: RecoveryRecord | undefined): boolean {
   if (headerVersion(headerBytes) !== REWRITING_VERSION || record === undefined) return false
   if (record.state === 'clear') {
+    // A record that no clear of ours wrote.
+    if (record.nBuckets !== header.nBuckets || record.nBuckets > MAX_NEW_BUCKETS) throw new FormatError(`${home.path} was being cleared, but its header and the record of that disagree: the file is damaged`)
     makeEmpty(home.file, headerBytes, record.nBuckets)
     return true
   }
@@ -126,7 +128,7 @@ export function finishRewrite(home: FileHome, headerBytes: Uint8Array, header: B
   const sidecar = home.openSidecar()
   if (sidecar === undefined) throw new UnfinishedRewriteError(home.path, home.sidecarPath, 'missing')
   try {
-    if (sidecar.size() !== record.newLength || checksumOf(sidecar, record.newLength) !== record.checksum) {
+    if (!isImage(sidecar, header) || sidecar.size() !== record.newLength || checksumOf(sidecar, record.newLength) !== record.checksum) {
       throw new UnfinishedRewriteError(home.path, home.sidecarPath, 'damaged')
     }
     copyOver(home.file, sidecar, record.newLength, headerBytes)
@@ -137,13 +139,18 @@ export function finishRewrite(home: FileHome, headerBytes: Uint8Array, header: B
   return true
 }
 
+/* Whether it starts as a whole file of this kind. */
+function isImage(sidecar: RandomAccessFile, { kind, version }: BookletHeader): boolean {
+  const start = new Uint8Array(HEADER_LENGTH)
+  return sidecar.read(0, start) === HEADER_LENGTH && bookletKind(start) === kind && headerVersion(start) === version
+}
+
 function makeEmpty(file: RandomAccessFile, headerBytes: Uint8Array, nBuckets: number): number {
-  const index = emptyIndex(nBuckets)
   file.truncate(HEADER_LENGTH)
-  file.write(HEADER_LENGTH, index)
+  writeEmptyIndex(file, HEADER_LENGTH, nBuckets)
   file.sync()
   patchHeader(headerBytes, { nKeys: 0, layout: { indexOffset: 0, dataOffset: 0 } })
-  return HEADER_LENGTH + index.length
+  return HEADER_LENGTH + nBuckets * BUCKET_LENGTH
 }
 
 /* Copies everything but the header, of which the fields go into `headerBytes`. */

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import { FileLockedError, openBooklet, type BookletOptions } from '../booklet/index.js'
-import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
+import { limitSerializer, resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
 import { PendingChanges } from '../sync/pending.js'
 import type { RemoteSnapshot } from '../sync/remote.js'
 import { RemoteIndex } from '../sync/remote-index.js'
 import { noRemoteYet, SyncState, type IndexFile, type LocalFile } from '../sync/state.js'
+import { initBytesOf } from './init-bytes.js'
 import { indexFileBeside, indexFileInMemory } from './index-file.js'
 import type { OpenEbookletOptions } from './options.js'
 import type { Rollback } from './rollback.js'
@@ -66,7 +67,8 @@ export class LocalOpener<V> {
   }
 
   serializerOf(state: SyncState): NamedSerializer<V> {
-    return this.#asked ?? (serializerByCode(state.local.valueSerializerCode) as NamedSerializer<V>)
+    const serializer = this.#asked ?? (serializerByCode(state.local.valueSerializerCode) as NamedSerializer<V>)
+    return limitSerializer(serializer, this.#options.maxValueBytes)
   }
 
   warn(message: string): void {
@@ -80,7 +82,7 @@ export class LocalOpener<V> {
 
   /** @param previous what the new file replaces without being its copy */
   #shape(snapshot: RemoteSnapshot | undefined, previous?: RemoteSnapshot): LocalOptions {
-    if (snapshot) return { initBytes: snapshot.metadata.initBytes }
+    if (snapshot) return { initBytes: initBytesOf(snapshot) }
     const { buckets } = this.#options
     const valueSerializer = this.#asked ?? (previous ? serializerByCode(previous.header.valueSerializer) : resolveSerializer<unknown>('json'))
     return { valueSerializer, ...(buckets === undefined ? {} : { buckets }) }

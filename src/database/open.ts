@@ -5,7 +5,7 @@ import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, RemoteNotFoundError } from '../sync/errors.js'
 import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { checkSameDatabase, takeIn } from '../sync/pull.js'
-import { readRemote, type ReadRemoteResult } from '../sync/remote.js'
+import { readRemote, type ReadRemoteResult, type RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
 import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
@@ -105,10 +105,11 @@ class Opening<V> {
     return seen
   }
 
-  #connect(purpose: 'read' | 'write'): OpenedConnection {
+  #connect(purpose: 'read' | 'write'): OpenedConnection & RemoteLocation {
     const opened = this.#connection.open(purpose)
     this.#rollback.add(() => opened.close())
-    return opened
+    const { maxIndexBytes, maxValueBytes } = this.#options
+    return { store: opened.store, dbKey: opened.dbKey, close: () => opened.close(), limits: { maxIndexBytes, maxValueBytes } }
   }
 
   async #lock(remote: OpenedConnection): Promise<HeldLock> {

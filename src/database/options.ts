@@ -27,6 +27,14 @@ export interface OpenEbookletOptions<V> {
   lockTimeout?: number
   /** Before locking, break the tickets of other writers: `stale` those older than 2 h, `all` every one. Only when you know that they are dead. */
   breakLocks?: 'stale' | 'all'
+  /**
+   * The most bytes of a value that is read, as stored or unfolded; more gives a RemoteTooLargeError before it is fetched or a
+   * DeserializationError before it is unfolded. Give a small one for databases of people you don't know. Default:
+   * 2^32 - 1 as stored (the most that the format holds), 2^30 - 1 unfolded.
+   */
+  maxValueBytes?: number
+  /** The most bytes of the object at the remote's key, which holds the index of all keys. More gives a RemoteTooLargeError. Default 2 GiB. */
+  maxIndexBytes?: number
   /** Who you are, for those who have to wait for your lock. Default: the user and host of this process. */
   owner?: string
   signal?: AbortSignal
@@ -43,7 +51,7 @@ const flags: readonly string[] = ['r', 'w', 'c', 'n']
 /** @throws InvalidArgumentError for the first option that is wrong */
 export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): void {
   if (typeof path !== 'string' || path === '') throw new InvalidArgumentError("the path has to be a file name or ':memory:'")
-  const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks } = options
+  const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks, maxValueBytes, maxIndexBytes } = options
   if (!flags.includes(flag)) {
     throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}: use 'r' (read), 'w' (write), 'c' (create if missing) or 'n' (always new)`)
   }
@@ -52,6 +60,9 @@ export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): 
   }
   if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError('lockTimeout has to be a number of milliseconds, 0 or more')
   if (buckets !== undefined && !(Number.isSafeInteger(buckets) && buckets >= 1)) throw new InvalidArgumentError('buckets has to be a whole number, 1 or more')
+  for (const [name, bytes] of Object.entries({ maxValueBytes, maxIndexBytes })) {
+    if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) throw new InvalidArgumentError(`${name} has to be a whole number of bytes, 0 or more`)
+  }
   if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
   if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")
 }

@@ -22,6 +22,8 @@ export const REWRITING_VERSION = 0
 /** Where our recovery record lies; nothing else reads these bytes. */
 export const AREA_AT = 77
 export const DEFAULT_BUCKETS = 12007
+/** The most buckets that a file is made with: an index of 1.5 GiB. Larger ones are read, if they are there. */
+export const MAX_NEW_BUCKETS = 2 ** 28
 
 const VARIABLE_ID = fromHex('4f7e8a3fe75c4750ad430a728fe31cfe')
 const FIXED_ID = fromHex('04d3b294f2104162958d0400738c9e0a')

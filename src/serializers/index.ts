@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../base/error.js'
 import { describe } from '../format/json-write.js'
 import { asPlainBytes, bytesSerializer, textSerializer } from './bytes.js'
 import { define } from './define.js'
-import { UnsupportedSerializerError } from './errors.js'
+import { DeserializationError, UnsupportedSerializerError } from './errors.js'
 import { integerSerializer } from './integers.js'
 import { jsonSerializer } from './json.js'
 import { msgpackSerializer } from './msgpack.js'
@@ -81,13 +81,17 @@ const supported: Partial<Record<SerializerName, Serializer<unknown>>> = {
   numpy_int2: numpySerializer(2),
   numpy_int4: numpySerializer(4),
   numpy_int8: numpySerializer(8),
-  numpy_int2_zstd: zstdSerializer(numpySerializer(2)),
-  numpy_int4_zstd: zstdSerializer(numpySerializer(4)),
-  numpy_int8_zstd: zstdSerializer(numpySerializer(8)),
-  zstd: zstdSerializer(bytesSerializer),
-  orjson_zstd: zstdSerializer(orjson),
   msgpack: msgpackSerializer,
-  msgpack_zstd: zstdSerializer(msgpackSerializer),
+}
+
+/* What is inside the compressed ones. */
+const compressed: Partial<Record<string, Serializer<unknown>>> & Partial<Record<SerializerName, Serializer<unknown>>> = {
+  numpy_int2_zstd: numpySerializer(2),
+  numpy_int4_zstd: numpySerializer(4),
+  numpy_int8_zstd: numpySerializer(8),
+  zstd: bytesSerializer,
+  orjson_zstd: orjson,
+  msgpack_zstd: msgpackSerializer,
 }
 
 const byName = new Map<string, NamedSerializer<unknown>>()
@@ -99,7 +103,8 @@ for (const name of serializerNames) {
 }
 
 function build(name: SerializerName): NamedSerializer<unknown> {
-  const inner = supported[name]
+  const packed = compressed[name]
+  const inner = packed === undefined ? supported[name] : zstdSerializer(packed)
   if (inner !== undefined) return define(name, codes[name], inner)
   return failing(name, codes[name], `This release can not run the serializer ${name}. The file opens all the same: read and write its raw bytes with getBytes and setBytes, or give a serializer of your own that handles them.`)
 }
@@ -131,6 +136,26 @@ export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): Name
   }
   if (isRegistered(spec)) return spec
   return define('custom', 0, { encode: value => asPlainBytes(spec.encode(value)), decode: bytes => spec.decode(bytes) })
+}
+
+/**
+ * The same serializer, which refuses to read values of more bytes than `maxBytes`, as stored or unfolded, before it takes
+ * memory for them. Without a limit it is the serializer as it is.
+ */
+export function limitSerializer<T>(serializer: NamedSerializer<T>, maxBytes: number | undefined): NamedSerializer<T> {
+  if (maxBytes === undefined) return serializer
+  const { name, code } = serializer
+  const packed = code === 0 ? undefined : compressed[name]
+  const inner = packed === undefined ? serializer : define(name, code, zstdSerializer(packed as Serializer<T>, maxBytes))
+  return {
+    name,
+    code,
+    encode: value => inner.encode(value),
+    decode(bytes) {
+      if (bytes.length > maxBytes) throw new DeserializationError(name, `it has ${bytes.length} bytes, more than the limit of ${maxBytes} (the option maxValueBytes).`)
+      return inner.decode(bytes)
+    },
+  }
 }
 
 function isRegistered<T>(spec: Serializer<T>): spec is NamedSerializer<T> {

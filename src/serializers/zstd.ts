@@ -13,16 +13,19 @@ const level = 1
 /**
  * Another serializer's bytes in one zstd frame. Reads frames with and without a content size; how much
  * a frame can unfold to is bounded from its headers before any memory is taken for it.
+ *
+ * @param maxBytes the most that a value may unfold to
  */
-export function zstdSerializer<T>(inner: Serializer<T>): Serializer<T> {
+export function zstdSerializer<T>(inner: Serializer<T>, maxBytes = MAX_DECOMPRESSED_BYTES): Serializer<T> {
+  const limit = Math.min(maxBytes, MAX_DECOMPRESSED_BYTES)
   return {
     encode: value => asPlainBytes(compress(asPlainBytes(inner.encode(value)), level)),
-    decode: bytes => inner.decode(unpack(asPlainBytes(bytes))),
+    decode: bytes => inner.decode(unpack(asPlainBytes(bytes), limit)),
   }
 }
 
-function unpack(bytes: Uint8Array): Uint8Array {
+function unpack(bytes: Uint8Array, limit: number): Uint8Array {
   const bound = decompressedBound(bytes)
-  if (bound > MAX_DECOMPRESSED_BYTES) throw new FormatError(`it would unfold to ${bound} bytes, more than the limit of ${MAX_DECOMPRESSED_BYTES}.`)
+  if (bound > limit) throw new FormatError(`it would unfold to ${bound} bytes, more than the limit of ${limit} (the option maxValueBytes, up to ${MAX_DECOMPRESSED_BYTES}).`)
   return asPlainBytes(decompress(bytes))
 }

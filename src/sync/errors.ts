@@ -75,6 +75,23 @@ export class DiscardRefusedError extends EbookletError {
   }
 }
 
+/** The remote holds something larger than this session accepts. Raise the option if you trust who published it. */
+export class RemoteTooLargeError extends EbookletError {
+  readonly code = 'REMOTE_TOO_LARGE'
+  /** The option that sets the limit. */
+  readonly option: 'maxIndexBytes' | 'maxValueBytes'
+  /** What is too large: the db object, or a key. */
+  readonly what: string
+  /** Bytes. */
+  readonly limit: number
+  constructor(option: 'maxIndexBytes' | 'maxValueBytes', what: string, limit: number, options?: { cause?: unknown }) {
+    super(`${what} is larger than the ${limit} bytes that are accepted: raise the option ${option} if you trust who published it`, options)
+    this.option = option
+    this.what = what
+    this.limit = limit
+  }
+}
+
 /** A push, prune or clear was asked for while a push is under way. Wait for it first. */
 export class PushInProgressError extends EbookletError {
   readonly code = 'PUSH_IN_PROGRESS'

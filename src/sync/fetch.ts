@@ -1,8 +1,10 @@
 /** Getting values from the remote and keeping them in the local file. */
-import { decodeGroup, entryHeaderBytes, takeEntry } from '../format/group.js'
+import { decodeGroup, entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
 import { groupKey, valueKey } from '../format/names.js'
+import type { GetResult } from '../store/object-store.js'
 import { forEachConcurrent, waitFor } from './concurrency.js'
-import { IntegrityError } from './errors.js'
+import { ResponseTooLargeError } from '../store/errors.js'
+import { IntegrityError, RemoteTooLargeError } from './errors.js'
 import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './plan-reads.js'
 import type { ProgressMeter } from './progress.js'
 import type { RemoteLocation } from './remote.js'
@@ -135,6 +137,7 @@ export class ValueFetcher {
 
   /** Reads values; returns those whose object is gone or doesn't hold them. */
   async #read(wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
+    for (const { key, entry } of wanted) if (entry.length > this.#maxValueBytes) throw this.#tooLarge(key)
     const gone: WantedValue[] = []
     if (!this.#isGrouped) {
       await forEachConcurrent(wanted, groupsAtOnce, async (value) => {
@@ -151,7 +154,7 @@ export class ValueFetcher {
   }
 
   async #readValue(wanted: WantedValue, options: FetchOptions): Promise<boolean> {
-    const result = await this.#remote.store.get(valueKey(this.#remote.dbKey, wanted.key), { signal: options.signal })
+    const result = await this.#getValue(wanted.key, options)
     if (result.status !== 'ok') return false
     const stamp = result.info.metadata['timestamp']
     // An object older than its index entry is somebody's stale copy. A newer one belongs to a push under way.
@@ -159,6 +162,25 @@ export class ValueFetcher {
     this.#keep(wanted, result.bytes, options)
     options.meter?.done({ groups: 1 })
     return true
+  }
+
+  /* The index doesn't tell how large a value of its own object is. */
+  async #getValue(key: string, { signal }: FetchOptions): Promise<GetResult> {
+    const { store, dbKey } = this.#remote
+    try {
+      return await store.get(valueKey(dbKey, key), { signal, maxBytes: this.#maxValueBytes })
+    } catch (cause) {
+      if (cause instanceof ResponseTooLargeError) throw this.#tooLarge(key, cause)
+      throw cause
+    }
+  }
+
+  get #maxValueBytes(): number {
+    return this.#remote.limits?.maxValueBytes ?? MAX_GROUP_BYTES
+  }
+
+  #tooLarge(key: string, cause?: unknown): RemoteTooLargeError {
+    return new RemoteTooLargeError('maxValueBytes', `the value of ${JSON.stringify(key)}`, this.#maxValueBytes, { cause })
   }
 
   async #readGroup(gid: number, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
@@ -179,7 +201,7 @@ export class ValueFetcher {
   /** Returns what the range didn't hold as the index says. */
   async #readRange(key: string, range: RangeRead, options: FetchOptions): Promise<WantedValue[] | 'missing'> {
     const { offset, length } = range
-    const result = await this.#remote.store.get(key, { range: { offset, length }, signal: options.signal })
+    const result = await this.#remote.store.get(key, { range: { offset, length }, maxBytes: length, signal: options.signal })
     if (result.status === 'missing') return 'missing'
     if (result.status !== 'ok') return range.wanted
     const unread: WantedValue[] = []
@@ -193,7 +215,7 @@ export class ValueFetcher {
   }
 
   async #readWholeGroup(key: string, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
-    const result = await this.#remote.store.get(key, { signal: options.signal })
+    const result = await this.#remote.store.get(key, { maxBytes: MAX_GROUP_BYTES, signal: options.signal })
     if (result.status !== 'ok') return [...wanted]
     const found = new Map<string, Uint8Array>()
     const names = new Set(wanted.map((value) => value.key))

@@ -187,13 +187,15 @@ describe('keys and values that are refused', () => {
 
   test('timestamps that are none', () => {
     const booklet = openBooklet(null)
-    for (const timestamp of [-1, 1.5, NaN, Infinity, 2 ** 53]) {
+    for (const timestamp of [-1, 1.5, NaN, Infinity, 2 ** 56]) {
       expect(() => booklet.set('a', 1, { timestamp })).toThrow(InvalidArgumentError)
       expect(() => booklet.setTimestamp('a', timestamp)).toThrow(InvalidArgumentError)
     }
     expect(booklet.size).toBe(0)
-    booklet.set('a', 1, { timestamp: 2 ** 53 - 1 })
-    expect(booklet.getTimestamp('a')).toBe(2 ** 53 - 1)
+    for (const timestamp of [2 ** 53 - 1, 2 ** 53 + 2, 2 ** 56 - 8]) {
+      booklet.set('a', 1, { timestamp })
+      expect(booklet.getTimestamp('a')).toBe(timestamp)
+    }
     const without = openBooklet(null, { timestamps: false })
     expect(() => without.set('a', 1, { timestamp: 1 })).toThrow(/no timestamps/)
     expect(without.set('a', 1).getTimestamp('a')).toBeUndefined()

@@ -2,12 +2,13 @@ import { fromBase64, toBase64, utf8Encode } from '../base/bytes.js'
 import { FormatError } from '../base/error.js'
 import { readSlot } from './journal.js'
 import { manifestFromJson, manifestToJson, type Manifest } from './manifest.js'
+import { MAX_GROUPS } from './primes.js'
 import { checkTimestamp, timestampFromJson } from './timestamp.js'
 
 /**
  * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
- * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions` and `replaces`,
- * which the original ignores and drops when it rewrites the slot.
+ * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions`, `replaces`
+ * and `groups`, which the original ignores and drops when it rewrites the slot.
  */
 export interface RemoteState {
   /** The timestamp of the db object, µs; null when there was no remote yet. */
@@ -19,6 +20,8 @@ export interface RemoteState {
   etag?: string | undefined
   /** Which conditional writes were seen to work on which store. */
   conditions?: SeenConditions | undefined
+  /** How many groups the remote has; null for per-key mode. Undefined where that isn't recorded. */
+  numGroups?: number | null | undefined
   /** UUID of the database at the remote that a pending replacement is to replace, when the local file has another. */
   replaces?: string | undefined
 }
@@ -39,7 +42,8 @@ export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
   const etag = state.etag === undefined ? '' : `,"etag":${JSON.stringify(state.etag)}`
   const conditions = state.conditions === undefined ? '' : `,"conditions":${JSON.stringify(state.conditions)}`
   const replaces = state.replaces === undefined ? '' : `,"replaces":${JSON.stringify(state.replaces)}`
-  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}}`)
+  const groups = state.numGroups === undefined ? '' : `,"groups":${state.numGroups}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}${groups}}`)
 }
 
 /**
@@ -52,6 +56,7 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
   const timestamp: unknown = fields.get('remote_ts') ?? null
   const etag: unknown = fields.get('etag')
   const replaces: unknown = fields.get('replaces')
+  const groups: unknown = fields.get('groups')
   return {
     timestamp: timestamp === null ? null : timestampFromJson(timestamp, 'The remote state of the local file'),
     manifest: manifestFromJson(fields.get('manifest') ?? {}, 'The manifest in the remote state of the local file'),
@@ -59,6 +64,7 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
     ...(typeof etag === 'string' && etag !== '' ? { etag } : {}),
     ...readConditions(fields.get('conditions')),
     ...(typeof replaces === 'string' && /^[0-9a-f]{32}$/.test(replaces) ? { replaces } : {}),
+    ...(groups === null || (typeof groups === 'number' && Number.isInteger(groups) && groups >= 1 && groups <= MAX_GROUPS) ? { numGroups: groups } : {}),
   }
 }
 

@@ -22,10 +22,11 @@ export interface Committed {
 const stampName = 'commit_id'
 
 /**
+ * @param revision the state's, of which the uploads were made
  * @throws CommitConflictError when a rival committed: nothing was written, everything is pending
  * @throws CommitFailedError when it failed, or when it can't be told whether it arrived
  */
-export async function commit(context: PushContext, uploaded: Uploaded, signal: AbortSignal | undefined): Promise<Committed> {
+export async function commit(context: PushContext, uploaded: Uploaded, revision: number, signal: AbortSignal | undefined): Promise<Committed> {
   const { state, lock, environment } = context
   const timestamp = Math.max(environment.now(), (state.remote.timestamp ?? -1) + 1)
   const manifest = nextManifest(state, uploaded)
@@ -37,12 +38,15 @@ export async function commit(context: PushContext, uploaded: Uploaded, signal: A
   const index = RemoteIndex.decode(indexBytes)
   await lock.verify(signal)
   signal?.throwIfAborted()
+  if (state.revision !== revision) throw new CommitConflictError(objectName(context), new Error('a rival commit was taken in meanwhile'))
   // From here on the signal is not heard: an aborted commit would leave us not knowing.
   const put = await putOnce(context, body, { ...commitCondition(context), metadata }, stamp)
   const replaced = state.pending.replacePending
   state.pending.settle([...uploaded.written, ...uploaded.deleted])
   const etag = put.etag === '' ? undefined : put.etag
-  state.saveRemote({ timestamp, manifest, metaSection, etag }, index)
+  // A read beside the push may have taken in this commit already, or a rival's that was built on it.
+  const later = state.revision !== revision && (state.remote.timestamp ?? -1) >= timestamp
+  if (!later) state.saveRemote({ timestamp, manifest, metaSection, etag, numGroups: state.pending.numGroups ?? null }, index)
   if (replaced && !state.pending.metaPending) state.restoreMetadata()
   state.save()
   return { timestamp, versioned: put.versionId !== undefined, after: { index, manifest } }
@@ -65,9 +69,13 @@ function commitCondition({ state, conditions }: PushContext): PutOptions {
   return conditions.match && etag !== undefined ? { ifMatch: etag, etagForm: conditions.match } : {}
 }
 
+function objectName({ remote }: PushContext): string {
+  return `${remote.store.name}/${remote.dbKey}`
+}
+
 async function putOnce(context: PushContext, body: Uint8Array, options: PutOptions, stamp: string): Promise<PutResult> {
   const { state, remote } = context
-  const name = `${remote.store.name}/${remote.dbKey}`
+  const name = objectName(context)
   try {
     return await remote.store.put(remote.dbKey, body, options)
   } catch (error) {

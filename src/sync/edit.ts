@@ -31,6 +31,9 @@ export function discardAll(state: SyncState): void {
   for (const key of pending.written) local.delete(key)
   pending.forgetAllKeys()
   if (!pending.replacePending && !pending.metaPending) return
+  // A replacement may have been given another number of groups than the remote has.
+  const { timestamp, numGroups } = state.remote
+  if (pending.replacePending && timestamp !== null && numGroups !== undefined) pending.setNumGroups(numGroups)
   pending.setReplacePending(false)
   pending.setMetaPending(false)
   state.restoreMetadata()

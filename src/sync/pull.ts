@@ -9,7 +9,7 @@ export const ebookletType = 'EVariableLengthValue'
 export interface PullResult {
   /** False when the remote was still the one that was seen last. */
   changed: boolean
-  /** Local values dropped because their keys are gone from the remote. */
+  /** Local values dropped because the remote no longer has them. */
   evicted: number
 }
 
@@ -40,12 +40,7 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   let evicted = 0
   if (!pending.replacePending) {
     pending.setNumGroups(snapshot.metadata.numGroups ?? null)
-    const stale: string[] = []
-    for (const [key, timestamp] of local.timestamps()) {
-      if (pending.written.has(key) || snapshot.index.has(key)) continue
-      if (state.isNewerThanSeen(key, timestamp) && !pending.deletes.has(key)) pending.addWrite(key)
-      else stale.push(key)
-    }
+    const stale = staleValues(state, snapshot)
     for (const key of stale) local.delete(key)
     evicted = stale.length
   }
@@ -56,12 +51,33 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
 }
 
 /**
+ * Local values that came from the remote and are no more: their keys are gone, or have an older value now, as after a
+ * replacement or a delete by somebody whose clock is behind. Others that are newer than the remote's become writes.
+ */
+function staleValues(state: SyncState, { index }: RemoteSnapshot): string[] {
+  const { pending, local } = state
+  const stale: string[] = []
+  for (const [key, timestamp] of local.timestamps()) {
+    if (pending.written.has(key)) continue
+    const entry = index.get(key)
+    if (entry && timestamp <= entry.timestamp) continue
+    if (state.isNewerThanSeen(key, timestamp) && !pending.deletes.has(key)) pending.addWrite(key)
+    else stale.push(key)
+  }
+  return stale
+}
+
+/**
  * Looks whether the remote has changed since, and takes in its state if so: one request, without a body
  * when nothing changed.
  * @throws RemoteNotFoundError when the remote is gone, UuidMismatchError when it is another database now
  */
 export async function pull(state: SyncState, remote: RemoteLocation, signal?: AbortSignal): Promise<PullResult> {
+  const { revision } = state
   const result = await readRemote(remote, state.remote, signal)
+  signal?.throwIfAborted()
+  // Another pull or a commit was faster: this answer may be older than what is known now.
+  if (state.revision !== revision) return pull(state, remote, signal)
   if (result.status === 'unchanged') {
     state.stillTheSame(result.etag)
     return { changed: false, evicted: 0 }

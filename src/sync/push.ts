@@ -29,6 +29,7 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
   if (state.remoteInDoubt) await pull(state, context.remote, options.signal)
   pending.beginPush()
   try {
+    const { revision } = state
     const adjusted = adjustTimestamps(state)
     state.save()
     const meter = new ProgressMeter(environment, options.onProgress)
@@ -37,7 +38,7 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
     if (!isWorthACommit(state, uploaded)) return failed
     meter.begin('commit', { bytes: 0, groups: 0 })
     const before = { index: state.index, manifest: state.remote.manifest }
-    const committed = await commit(context, uploaded, options.signal)
+    const committed = await commit(context, uploaded, revision, options.signal)
     meter.begin('cleanup', { bytes: 0, groups: 0 })
     const replaced = replacedObjects(context.remote.dbKey, before, committed.after, uploaded)
     const leftovers = await deleteReplaced(context.remote.store, context.remote.dbKey, replaced, committed.versioned)

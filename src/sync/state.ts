@@ -43,6 +43,8 @@ export class SyncState {
   readonly indexLost: boolean
   /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
   remoteInDoubt = false
+  /** Rises whenever another state of the remote is taken in. */
+  revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
   constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null }) {
@@ -65,7 +67,9 @@ export class SyncState {
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
     // Without its index the remembered state is worth nothing: have it read again. Also when the index is not what was
     // committed: Python takes a key out at once that it is to delete, but a discard wants it back.
-    if (!index || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
+    // And a replacement that may be discarded needs to know how many groups there were.
+    const unknown = pending.replacePending && remote.numGroups === undefined
+    if (!index || unknown || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
     return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
   }
 
@@ -193,6 +197,7 @@ export class SyncState {
     const replaces = this.pending.replacePending ? (remote.replaces ?? this.remote.replaces) : undefined
     this.remote = { ...remote, conditions: this.remote.conditions, replaces }
     this.remoteInDoubt = false
+    this.revision++
     this.local.reserved.set(2, encodeRemoteState(this.remote))
     if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp
   }

@@ -20,6 +20,16 @@ export interface CommandOptions {
   readonly show?: boolean
 }
 
+const running = new Set<number>()
+
+/* The groups below don't get the signals of ours. */
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const pid of running) endGroup(pid)
+    process.exit(1)
+  })
+}
+
 /** Runs a program without a shell. Never throws: a program that can't be started gives no exit code. */
 export function runCommand(program: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const minutes = options.minutes ?? 5
@@ -35,16 +45,21 @@ export function runCommand(program: string, args: readonly string[], options: Co
     const collect = (chunk: Buffer) => (output += chunk.toString())
     child.stdout?.on('data', collect)
     child.stderr?.on('data', collect)
+    if (child.pid !== undefined) running.add(child.pid)
     const timer = setTimeout(() => {
       output += `\nended after ${String(minutes)} minutes without a result\n`
       endGroup(child.pid)
     }, minutes * 60_000)
-    child.on('error', (error) => {
+    const ended = () => {
       clearTimeout(timer)
+      if (child.pid !== undefined) running.delete(child.pid)
+    }
+    child.on('error', (error) => {
+      ended()
       resolve({ exitCode: undefined, output: `${output}${error.message}\n` })
     })
     child.on('close', (code) => {
-      clearTimeout(timer)
+      ended()
       resolve({ exitCode: code ?? undefined, output })
     })
   })

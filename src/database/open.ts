@@ -116,7 +116,7 @@ class Opening<V> {
     const { breakLocks: which, lockTimeout = defaultLockTimeout, lockTiming, signal, owner } = this.#options
     const environment = this.#environment
     if (which) await breakLocks(remote.store, remote.dbKey, { which, environment, signal })
-    const lock = await acquireLock(remote.store, remote.dbKey, { exclusive: true, timeout: lockTimeout, environment, signal, owner, ...lockTiming })
+    const lock = await acquireLock(remote.store, remote.dbKey, { exclusive: true, timeout: lockTimeout, environment, signal, owner, onWarning: (message) => this.#local.warn(message), ...lockTiming })
     this.#rollback.add(() => lock.release())
     return lock
   }

@@ -21,6 +21,8 @@ export interface FetchOptions {
 
 /** Groups that are read side by side; the store bounds the requests. */
 const groupsAtOnce = 16
+/** How often the index is read again for values that were moved by commits meanwhile. */
+const readRounds = 8
 
 export class ValueFetcher {
   readonly #remote: RemoteLocation
@@ -100,21 +102,34 @@ export class ValueFetcher {
   }
 
   async #fetchFresh(wanted: readonly WantedValue[], options: FetchOptions): Promise<void> {
-    const gone = await this.#read(wanted, options)
-    if (gone.length === 0) return
-    if (options.refresh === false) throw this.#integrityError(gone)
-    const before = new Map(gone.map((value) => [value.key, this.#objectOf(value.key)]))
-    await this.#pull(options.signal)
+    let left = wanted
+    for (let round = 1; left.length > 0; round++) {
+      const tried = new Map(left.map((value) => [value.key, this.#placeOf(value)]))
+      const gone = await this.#read(left, options)
+      if (gone.length === 0) return
+      if (options.refresh === false) throw this.#integrityError(gone)
+      await this.#pull(options.signal)
+      left = this.#stillWanted(gone, options)
+      // What lies where it was not found is missing. Elsewhere it is looked for again: a writer may be faster than we.
+      const missing = round < readRounds ? left.filter((value) => this.#placeOf(value) === tried.get(value.key)) : left
+      if (missing.length > 0) throw this.#integrityError(missing)
+    }
+  }
+
+  /** Which of the values have to be fetched still, after a pull; the others are delivered. */
+  #stillWanted(gone: readonly WantedValue[], options: FetchOptions): WantedValue[] {
     const again: WantedValue[] = []
     for (const { key } of gone) {
       const found = this.#state.locate(key)
       if (found.where === 'remote') again.push({ key, entry: found.entry })
       else options.deliver?.(key, found.where === 'local' ? this.#state.local.getBytes(key) : undefined)
     }
-    const same = again.filter(({ key }) => this.#isGrouped && this.#objectOf(key) === before.get(key))
-    if (same.length > 0) throw this.#integrityError(same)
-    const still = await this.#read(again, options)
-    if (still.length > 0) throw this.#integrityError(still)
+    return again
+  }
+
+  /** Where a value is to be found; in per-key mode the objects keep their names. */
+  #placeOf({ key, entry }: WantedValue): string {
+    return this.#isGrouped ? this.#objectOf(key) : `${this.#objectOf(key)} of ${entry.timestamp}`
   }
 
   get #isGrouped(): boolean {

@@ -45,7 +45,8 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
     return {
       updated: true,
       ok: uploaded.failures.length === 0,
-      written: uploaded.written,
+      // What was taken back while the push ran has not been written.
+      written: uploaded.written.filter((key) => uploaded.entries.has(key)),
       deleted: uploaded.deleted,
       objectsUploaded: uploaded.objects,
       bytesUploaded: uploaded.bytes,

@@ -257,7 +257,7 @@ export class Actor {
       const candidates = record.candidates.get(key)
       if (key !== metaName && !candidates?.has(value)) throw new Violation(`the push tells that ${key} is done, and the commit has ${shown(value)}`)
       // A change made since may have come into this push, or wait for the next.
-      if (touched.has(key) && file.pending.get(key) === value && !isPending(db, key)) file.change(key, undefined)
+      if (touched.has(key) && file.pending.get(key) === value && this.db === db && !isPending(db, key)) file.change(key, undefined)
       else if (!touched.has(key) && file.pending.has(key)) {
         if (file.pending.get(key) !== value) throw new Violation(`the push tells that ${key} is done, and the commit has ${shown(value)}, not ${shown(file.pending.get(key))}`)
         file.change(key, undefined)
@@ -340,7 +340,8 @@ export class Actor {
     } finally {
       if (!process.dead) {
         this.#stage.writers.delete(this)
-        if (!pushing) file.durable()
+        if (pushing) file.uncertain = true
+        else file.durable()
       }
     }
     if (!process.dead) await this.rest()

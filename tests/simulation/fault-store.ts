@@ -65,7 +65,7 @@ export class FaultStore implements ObjectStore {
     const kinds: FaultKind[] = options.range ? ['cut', 'short', 'whole'] : ['cut']
     return this.#call('get', key, options, kinds, async (fault) => {
       if (fault === 'whole') {
-        const { range: _ignored, ...rest } = options
+        const { range: _range, maxBytes: _limit, ...rest } = options
         return this.#inner.get(key, rest)
       }
       const result = await this.#inner.get(key, options)

@@ -11,7 +11,7 @@ import { Actor, type Stage } from './actor.js'
 import { OddServer } from './odd-server.js'
 import { roles, type Settings, type Step } from './plan.js'
 import { Timeline } from './timeline.js'
-import { dbKey, metaName, Violation, World } from './world.js'
+import { dbKey, metaName, shown, Violation, World } from './world.js'
 
 export interface Outcome {
   failure: Error | undefined
@@ -85,13 +85,13 @@ async function peace(stage: Stage, actors: readonly Actor[]): Promise<void> {
     if (actor.db?.remoteTimestamp !== current.timestamp) throw new Violation(`${actor.role} does not see the last commit`)
     const found: [string, string][] = []
     for await (const [key, value] of actor.db) found.push([key, JSON.stringify(value)])
-    compare(actor.role, found, current.content)
+    compare(actor.role, found, world)
     await actor.close()
   }
   await using db = await openEbooklet<string>(new StoreConnection(world.store, dbKey), ':memory:')
   const found: [string, string][] = []
   for await (const [key, value] of db) found.push([key, JSON.stringify(value)])
-  compare('a new reader', found, current.content)
+  compare('a new reader', found, world)
 }
 
 async function settle(actor: Actor): Promise<void> {
@@ -113,8 +113,12 @@ async function settle(actor: Actor): Promise<void> {
   await actor.close()
 }
 
-function compare(who: string, found: readonly [string, string][], content: ReadonlyMap<string, { value: string }>): void {
-  const expected = [...content].filter(([key]) => key !== metaName).map(([key, { value }]) => `${key}=${value}`).sort().join('\n')
-  const actual = found.map(([key, value]) => `${key}=${value}`).sort().join('\n')
-  if (actual !== expected) throw new Violation(`in the end ${who} sees\n${actual}\ninstead of\n${expected}`)
+function compare(who: string, found: readonly [string, string][], world: World): void {
+  const { content, seq } = world.current!
+  const keys = [...content.keys()].filter((key) => key !== metaName).sort().join()
+  const seen = found.map(([key]) => key).sort().join()
+  if (seen !== keys) throw new Violation(`in the end ${who} sees ${seen} instead of ${keys}`)
+  for (const [key, value] of found) {
+    if (!world.visible(key, seq, seq).has(value)) throw new Violation(`in the end ${who} sees ${key} = ${shown(value)} instead of ${shown(content.get(key)?.value)}`)
+  }
 }

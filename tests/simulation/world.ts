@@ -97,9 +97,17 @@ export class World {
   visible(key: string, first: number, last: number): Set<string | undefined> {
     const out = new Set<string | undefined>()
     for (const commit of this.commits.slice(first, last + 1)) out.add(commit.content.get(key)?.value)
-    // In per-key mode the object is overwritten before the commit.
-    for (const put of this.#valuesPut.get(key) ?? []) if (put.after > first) out.add(put.value)
+    // In per-key mode the object is overwritten before the commit, and copies from before it stay valid until then.
+    let from = first
+    while (from > 0 && this.#perKeyTimestamp(from - 1, key) !== undefined && this.#perKeyTimestamp(from - 1, key) === this.#perKeyTimestamp(first, key)) from--
+    for (const commit of this.commits.slice(from, first)) out.add(commit.content.get(key)?.value)
+    for (const put of this.#valuesPut.get(key) ?? []) if (put.after > from) out.add(put.value)
     return out
+  }
+
+  #perKeyTimestamp(seq: number, key: string): number | undefined {
+    const commit = this.commits[seq]
+    return commit?.numGroups === undefined ? commit?.content.get(key)?.timestamp : undefined
   }
 
   async #put(inner: ObjectStore, key: string, body: Uint8Array, options: PutOptions | undefined): Promise<PutResult> {

@@ -26,6 +26,16 @@ export function checkTimestamp(timestamp: number): void {
   throw new InvalidArgumentError(`A timestamp is a whole number of microseconds since 1970, from 0 to 2^56; this is ${String(timestamp)}.`)
 }
 
+/**
+ * The next timestamp after one: a µs later, or above 2^53 the next that a number holds.
+ * @throws FormatError when there is none
+ */
+export function timestampAfter(timestamp: number): number {
+  const step = timestamp < 2 ** 53 ? 1 : timestamp < 2 ** 54 ? 2 : timestamp < 2 ** 55 ? 4 : 8
+  if (timestamp + step <= MAX_TIMESTAMP) return timestamp + step
+  throw new FormatError('The remote holds the latest timestamp that there is, so nothing can be newer: it is damaged or was made to do harm. Drop the change (discard), or begin a new remote.')
+}
+
 /** A timestamp found in JSON; `where` names the place for the message. */
 export function timestampFromJson(value: unknown, where: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value

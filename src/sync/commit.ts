@@ -3,6 +3,7 @@ import { encodeDbMetadata } from '../format/db-metadata.js'
 import { encodeDbPayload, encodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { newId } from '../format/names.js'
+import { timestampAfter } from '../format/timestamp.js'
 import { PreconditionFailedError } from '../store/errors.js'
 import type { PutOptions, PutResult } from '../store/object-store.js'
 import { CommitConflictError, CommitFailedError } from './errors.js'
@@ -28,7 +29,7 @@ const stampName = 'commit_id'
  */
 export async function commit(context: PushContext, uploaded: Uploaded, revision: number, signal: AbortSignal | undefined): Promise<Committed> {
   const { state, lock, environment } = context
-  const timestamp = Math.max(environment.now(), (state.remote.timestamp ?? -1) + 1)
+  const timestamp = state.remote.timestamp === null ? environment.now() : Math.max(environment.now(), timestampAfter(state.remote.timestamp))
   const manifest = nextManifest(state, uploaded)
   const metaSection = nextMetaSection(state, timestamp)
   const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })

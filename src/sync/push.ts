@@ -3,6 +3,7 @@
  * commit every reader is on the old state and every change is pending; after it, at most unreferenced
  * objects are left. docs/architecture.md states the invariants.
  */
+import { timestampAfter } from '../format/timestamp.js'
 import { deleteReplaced, replacedObjects } from './cleanup.js'
 import { commit } from './commit.js'
 import { planPush } from './plan-push.js'
@@ -68,7 +69,7 @@ function adjustTimestamps(state: SyncState): AdjustedTimestamp[] {
     const entry = state.index.get(key)
     const from = state.local.getTimestamp(key)
     if (!entry || from === undefined || from > entry.timestamp) continue
-    const to = entry.timestamp + 1
+    const to = timestampAfter(entry.timestamp)
     state.local.setTimestamp(key, to)
     adjusted.push({ key, from, to })
   }

@@ -63,6 +63,8 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   const { state, remote, environment, signal, meter } = context
   checkGroupSize(lengths(state, plan))
   await fetchMissing(context, plan.kept)
+  // A key that was deleted while the push runs leaves with this commit: its value is no longer here to be kept.
+  const deleted = plan.kept.filter((key) => state.pending.deletes.has(key))
   const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
   if (members.length > 0) {
     const generation = newId(environment)
@@ -80,7 +82,7 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
     done.generations.set(plan.gid, null)
   }
   done.written.push(...plan.written)
-  done.deleted.push(...plan.deleted)
+  done.deleted.push(...plan.deleted, ...deleted)
 }
 
 /** What the group will hold, told without reading or fetching a value. */
@@ -98,13 +100,15 @@ async function fetchMissing(context: UploadContext, keys: readonly string[]): Pr
   if (wanted.length > 0) await fetcher.fetch(wanted, { signal, refresh: false })
 }
 
-/** Members that stay as the remote has them keep the index's timestamp. */
+/** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began is no longer here: the change goes instead. */
 function* keptMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
+  const { written, deletes } = state.pending
   for (const key of keys) {
+    if (deletes.has(key)) continue
     const entry = state.index.get(key)
     const local = state.local.getEntryBytes(key)
     if (!entry || !local) throw new Error(`the value of ${JSON.stringify(key)} left the local file during the push`)
-    yield { key, timestamp: entry.timestamp, value: local.value }
+    yield { key, timestamp: written.has(key) ? newTimestamp(state, key, local.timestamp!) : entry.timestamp, value: local.value }
   }
 }
 
@@ -112,8 +116,14 @@ function* keptMembers(state: SyncState, keys: readonly string[]): Generator<Grou
 function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
   for (const key of keys) {
     const local = state.local.getEntryBytes(key)
-    if (local) yield { key, timestamp: local.timestamp!, value: local.value }
+    if (local) yield { key, timestamp: newTimestamp(state, key, local.timestamp!), value: local.value }
   }
+}
+
+/** Of a value that may have been set since the push began, by a clock that is behind: never older than what it replaces. */
+function newTimestamp(state: SyncState, key: string, timestamp: number): number {
+  const entry = state.pending.replacePending ? undefined : state.index.get(key)
+  return entry ? Math.max(timestamp, entry.timestamp + 1) : timestamp
 }
 
 /** Uploads each written value as an object of its own (per-key mode). */
@@ -127,9 +137,10 @@ export async function uploadValues(context: UploadContext, written: readonly str
     if (!local) return
     meter.grow({ bytes: local.value.length })
     try {
-      const metadata = { timestamp: String(local.timestamp) }
+      const timestamp = newTimestamp(state, key, local.timestamp!)
+      const metadata = { timestamp: String(timestamp) }
       await remote.store.put(valueKey(remote.dbKey, key), local.value, { metadata, signal })
-      done.entries.set(key, { timestamp: local.timestamp!, offset: 0, length: 0 })
+      done.entries.set(key, { timestamp, offset: 0, length: 0 })
       done.written.push(key)
       done.objects++
       done.bytes += local.value.length

@@ -291,7 +291,7 @@ export class Actor {
       const db = await openEbooklet<string>(new StoreConnection(process.store, dbKey), this.#path, {
         flag: this.reader ? 'r' : anew === undefined ? 'c' : 'n',
         ...(anew === undefined ? (this.#stage.world.current ? {} : { numGroups: settings.numGroups }) : { numGroups: anew }),
-        buckets: 11, valueSerializer: 'json', lockTimeout: 20_000, environment: process.environment, onWarning: () => undefined,
+        buckets: 11, valueSerializer: 'json', lockTimeout: 60_000, environment: process.environment, onWarning: () => undefined,
         ...(breaking ? { breakLocks: 'all' as const } : {}),
       })
       if (process.dead) {
@@ -413,7 +413,7 @@ function isPending(db: Ebooklet<string>, name: string): boolean {
 
 const passing = new Set([
   'STORE_UNREACHABLE', 'STORE_REQUEST', 'INCOMPLETE_RESPONSE', 'LOCK_LOST', 'LOCK_TIMEOUT', 'LOCK_RELEASE', 'LOCK_UNAVAILABLE', 'COMMIT_FAILED', 'COMMIT_CONFLICT',
-  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY',
+  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION',
 ])
 
 /** Throws unless it is an error that faults, rivals and closing may lead to. */

@@ -20,10 +20,13 @@ export interface OddServerOptions {
   granularity?: number
   /** ms for which a listing may not show a change, each change by chance. Default 0. Not for versioned stores. */
   staleness?: number
+  /** ms for which a listing may show what was deleted. Default: as `staleness`. */
+  staleDeletes?: number
 }
 
 interface Change {
-  at: number
+  /** µs until which it may be hidden. */
+  until: number
   key: string
   before: ListedVersion | undefined
 }
@@ -56,14 +59,14 @@ export class OddServer implements ObjectStore {
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
     const { conditions = 'honoured' } = this.#options
     if (conditions === 'racy') await this.#look(key, options)
-    await this.#remember(key)
+    await this.#remember(key, 'staleness')
     if (conditions === 'honoured') return this.#inner.put(key, body, options)
     const { ifMatch: _match, ifNoneMatch: _none, etagForm: _form, ...rest } = options
     return this.#inner.put(key, body, rest)
   }
 
   async delete(targets: readonly DeleteTarget[], options?: CallOptions): Promise<DeleteResult> {
-    for (const { key } of targets) await this.#remember(key)
+    for (const { key } of targets) await this.#remember(key, 'staleDeletes')
     return this.#inner.delete(targets, options)
   }
 
@@ -80,7 +83,7 @@ export class OddServer implements ObjectStore {
   }
 
   async copy(sourceKey: string, targetKey: string, options?: CopyOptions): Promise<CopyResult> {
-    await this.#remember(targetKey)
+    await this.#remember(targetKey, 'staleness')
     return this.#inner.copy(sourceKey, targetKey, options)
   }
 
@@ -98,24 +101,25 @@ export class OddServer implements ObjectStore {
   }
 
   /* What a listing that doesn't know of a change yet will show. */
-  async #remember(key: string): Promise<void> {
-    const { staleness = 0, now } = this.#options
-    if (staleness === 0) return
+  async #remember(key: string, kind: 'staleness' | 'staleDeletes'): Promise<void> {
+    const { staleness = 0, staleDeletes = staleness, now } = this.#options
+    const span = kind === 'staleness' ? staleness : staleDeletes
+    if (span === 0) return
     const head = await this.#inner.head(key)
     const info = head.status === 'ok' ? head.info : undefined
     const before = info && { key, size: info.size, etag: info.etag, lastModified: info.lastModified, versionId: undefined, isLatest: true, isDeleteMarker: false }
-    this.#changes = this.#changes.filter((change) => change.at >= now() - staleness * 1000)
-    this.#changes.push({ at: now(), key, before })
+    this.#changes = this.#changes.filter((change) => change.until >= now())
+    this.#changes.push({ until: now() + span * 1000, key, before })
   }
 
   #stale(prefix: string, options: ListOptions | undefined, found: readonly ListedVersion[]): ListedVersion[] {
-    const { staleness = 0, now, random } = this.#options
-    if (staleness === 0) return found.map((object) => this.#dated(object))
+    const { now, random } = this.#options
+    if (this.#changes.length === 0) return found.map((object) => this.#dated(object))
     const view = new Map(found.map((object) => [object.key, object]))
     const hidden = new Map<string, boolean>()
     // Newest first: what shows is the state before the oldest change that is still hidden. Who knows a change knows those before it.
     for (const change of this.#changes.toReversed()) {
-      if (!change.key.startsWith(prefix) || change.at < now() - staleness * 1000) continue
+      if (!change.key.startsWith(prefix) || change.until < now()) continue
       if (options?.startAfter !== undefined && compareKeys(change.key, options.startAfter) <= 0) continue
       if (hidden.get(change.key) !== false) hidden.set(change.key, random() < 0.5)
       if (!hidden.get(change.key)) continue

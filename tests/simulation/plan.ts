@@ -12,6 +12,8 @@ export interface Settings {
   granularity: number
   /** ms */
   staleness: number
+  /** ms */
+  staleDeletes: number
   /** µs by which the clock of the server, and of each actor, is off. */
   serverSkew: number
   skews: number[]
@@ -52,7 +54,7 @@ export interface Step {
 
 const reading: Partial<Record<Op, number>> = { get: 10, 'get-many': 5, load: 3, iterate: 4, pull: 6, prune: 1, sync: 1, close: 3, open: 2 }
 const writing: Partial<Record<Op, number>> = {
-  ...reading, set: 16, 'set-past': 1, update: 3, delete: 6, clear: 0.3, discard: 0.7, 'discard-some': 1.5, metadata: 2, push: 14, 'push-aborted': 1.5, close: 5, 'open-n': 0.7, kill: 0.5,
+  ...reading, set: 16, 'set-past': 1, update: 3, delete: 6, clear: 0.3, discard: 0.7, 'discard-some': 1.5, metadata: 2, push: 14, 'push-aborted': 1.5, close: 13, 'open-n': 0.7, kill: 0.5,
 }
 const weights: Record<Role, Partial<Record<Op, number>>> = {
   writer: writing,
@@ -67,21 +69,23 @@ export function drawSettings(seed: number): Settings {
   const conditions = random.pick(['honoured', 'honoured', 'ignored', 'racy'] as const)
   const numGroups = random.pick([null, 1, 3, 3, 5, 5])
   const lawless = conditions === 'honoured' && numGroups !== null && random.next() < 0.7
-  const level = random.pick([0, 0.2, 1, 1, 3])
+  const level = random.pick([0, 0.2, 0.5, 1, 3])
   // The lock of the original bears one of the two: its pause is as long as the grain of the clock.
   const weakness = random.below(3)
+  const staleness = weakness === 2 ? 800 : lawless ? random.pick([0, 3000]) : 0
   const skew = () => random.pick([0, 0, random.below(20_000_000) - 10_000_000, random.below(7_200_000_000) - 3_600_000_000])
   return {
     seed, numGroups, conditions, lawless,
     etags: random.pick(['md5', 'opaque']),
     granularity: weakness === 1 || lawless ? random.pick([1, 1000]) : 1,
-    staleness: weakness === 2 ? 800 : lawless ? random.pick([0, 3000]) : 0,
+    staleness,
+    staleDeletes: lawless ? random.pick([staleness, 20_000]) : staleness,
     serverSkew: skew(),
     skews: roles.map(skew),
     patient: roles.map(() => random.next() < 0.5),
     rates: {
       refused: 0.01 * level, busy: 0.01 * level, broken: 0.01 * level, lost: 0.01 * level, cut: 0.01 * level, short: 0.02 * level, whole: 0.02 * level,
-      'list-cut': 0.01 * level, undeleted: 0.05 * level, slow: 0.005 * level, ...(lawless ? { late: 0.01 * level } : {}),
+      'list-cut': 0.01 * level, undeleted: 0.05 * level, slow: (lawless ? 0.02 : 0.005) * level, ...(lawless ? { late: 0.01 * level } : {}),
     },
     keys: random.pick([4, 10, 25]),
     crashes: random.next() < 0.8,

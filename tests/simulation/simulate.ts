@@ -57,8 +57,8 @@ function build(settings: Settings, folder: string, log: (line: string) => void, 
   const now = () => (last = Math.max(last + 1, timeline.now + settings.serverSkew))
   const environment = { now, randomBytes: (length: number) => random.bytes(length), sleep: (ms: number) => timeline.sleep(ms) }
   const world = new World(new MemoryBucket({ environment, etags: settings.etags }), log)
-  const { conditions, granularity, staleness } = settings
-  const oddities = { random: () => random.next(), now, sleep: (ms: number) => timeline.sleep(ms), conditions, granularity, staleness }
+  const { conditions, granularity, staleness, staleDeletes } = settings
+  const oddities = { random: () => random.next(), now, sleep: (ms: number) => timeline.sleep(ms), conditions, granularity, staleness, staleDeletes }
   const server = new OddServer(world.store, oddities)
   return { settings, timeline, server, oddities, world, folder, log, writers: new Set(), breaking: false, counts }
 }
@@ -71,7 +71,7 @@ async function peace(stage: Stage, actors: readonly Actor[]): Promise<void> {
   for (const actor of actors) await actor.run([{ ...calm, id: 1e9 + actor.number, actor: actor.number }])
   // Longer than any request can be late, and any listing stale.
   await timeline.sleep(60_000)
-  stage.oddities.staleness = 0
+  Object.assign(stage.oddities, { staleness: 0, staleDeletes: 0 })
   for (const actor of actors.filter(({ reader }) => !reader)) {
     if (world.violation) return
     await settle(actor)

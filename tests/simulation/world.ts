@@ -162,7 +162,11 @@ export class World {
       const [old, now] = [base.get(key), next.content.get(key)]
       const same = old?.value === now?.value && old?.timestamp === now?.timestamp
       const candidates = record.candidates.get(key)
-      if (same || candidates?.has(now?.value ?? null)) continue
+      if (same) continue
+      if (candidates?.has(now?.value ?? null)) {
+        if (old && now && now.timestamp <= old.timestamp) throw new Violation(`commit ${next.seq} by ${record.who} makes another value of ${key} without making it newer`)
+        continue
+      }
       // Per key: the value came into the object before its commit, and the commit has another entry.
       if (next.numGroups === undefined && old && now && old.timestamp === now.timestamp && this.visible(key, before?.seq ?? 0, next.seq).has(now.value)) continue
       throw new Violation(

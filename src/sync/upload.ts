@@ -3,6 +3,7 @@ import type { Environment } from '../base/environment.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { checkGroupSize, encodeGroup, type GroupEntry } from '../format/group.js'
 import { groupKey, newId, valueKey } from '../format/names.js'
+import { timestampAfter } from '../format/timestamp.js'
 import { forEachConcurrent } from './concurrency.js'
 import type { ValueFetcher } from './fetch.js'
 import type { GroupPlan } from './plan-push.js'
@@ -123,7 +124,7 @@ function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<G
 /** Of a value that may have been set since the push began, by a clock that is behind: never older than what it replaces. */
 function newTimestamp(state: SyncState, key: string, timestamp: number): number {
   const entry = state.pending.replacePending ? undefined : state.index.get(key)
-  return entry ? Math.max(timestamp, entry.timestamp + 1) : timestamp
+  return entry ? Math.max(timestamp, timestampAfter(entry.timestamp)) : timestamp
 }
 
 /** Uploads each written value as an object of its own (per-key mode). */

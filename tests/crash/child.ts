@@ -3,11 +3,11 @@
  * input), and says every step before it takes it, and what was acknowledged after it:
  *
  *   opening · view {content at opening} · edit n · sync n · synced n · push n · upload · commit · cleanup ·
- *   pushed n · closing · error text
+ *   pushed n · closing · nothing (for a reader) · error text
  */
 import { readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { CommitConflictError, DirectoryConnection, openEbooklet, S3Connection, type Ebooklet, type Progress } from '../../src/index.js'
+import { CommitConflictError, DirectoryConnection, openEbooklet, RemoteNotFoundError, S3Connection, type Ebooklet, type Progress } from '../../src/index.js'
 import { lifeOf, type Job, type Step } from './plan.js'
 
 const lockTiming = { settle: 2, poll: 5 }
@@ -91,7 +91,14 @@ async function write(job: Job, steps: readonly Step[]): Promise<void> {
 
 async function read(job: Job): Promise<void> {
   say('opening')
-  const db = await openEbooklet<string>(connect(job), `${job.path}.reader`, { bufferSize: 3000 })
+  const db = await openEbooklet<string>(connect(job), `${job.path}.reader`, { bufferSize: 3000 }).catch((error: unknown) => {
+    if (error instanceof RemoteNotFoundError) return undefined
+    throw error
+  })
+  if (db === undefined) {
+    say('nothing')
+    return
+  }
   const keys = [...db.keys()]
   for (let at = 0; at < keys.length; at += 4) {
     say(`edit ${at}`)

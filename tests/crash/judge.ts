@@ -80,6 +80,8 @@ export class Judge {
       case 'pushed':
         this.#acknowledged(this.#current)
         return
+      case 'nothing':
+        return this.#everCommitted ? 'a reader finds no remote though a push was acknowledged' : undefined
       case 'error':
         return line
     }

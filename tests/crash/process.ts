@@ -31,9 +31,11 @@ export class Prepared {
     const child = this.#child
     const { at, nth, delay } = life.killed
     let last = 'ready'
+    let line = ''
     let times = 0
     let timer: NodeJS.Timeout | undefined
-    this.#lines.on('line', (line) => {
+    this.#lines.on('line', (said) => {
+      line = said
       if (line === 'ready') return
       last = line.split(' ')[0]!
       heard(line)
@@ -45,7 +47,7 @@ export class Prepared {
     const [code, signal] = (await once(child, 'exit')) as [number | null, string | null]
     await closed
     clearTimeout(timer)
-    if (signal !== 'SIGKILL' && (code !== 0 || last !== 'end')) throw new Error(`the process ended with ${code ?? signal} after "${last}": ${this.#complaint}`)
+    if (signal !== 'SIGKILL' && (code !== 0 || last !== 'end')) throw new Error(`the process ended with ${code ?? signal}, saying at last: ${line.slice(0, 2000)} ${this.#complaint}`)
     return { killed: signal === 'SIGKILL', last }
   }
 

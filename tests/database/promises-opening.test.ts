@@ -205,9 +205,13 @@ describe('the number of groups', () => {
 
 describe('files that stand beside the local one', () => {
   /** A copy with everything local, and a pending write and delete. */
-  async function warm(bench: Bench): Promise<string> {
+  async function warm(bench: Bench, options: { clockAhead?: boolean } = {}): Promise<string> {
     const path = await published(bench, { a: 1, b: 2, c: 3, d: 4 })
     await using db = await bench.open(path, { flag: 'w' })
+    if (options.clockAhead) {
+      db.set('d', 4, { timestamp: Date.now() * 1000 + 3_600_000_000 })
+      await db.push()
+    }
     await db.load()
     db.set('a', 'mine').set('new', 'mine')
     db.delete('b')
@@ -235,7 +239,7 @@ describe('files that stand beside the local one', () => {
   it('the same after a crash, when every value is compared', async () => {
     for (const lose of [true, false]) {
       await using bench = await Bench.on(memoryKind)
-      const path = await warm(bench)
+      const path = await warm(bench, { clockAhead: true })
       if (lose) await rm(`${path}.remote_index`)
       await forgetCleanClose(path)
       await checkPending(bench, path)

@@ -6,6 +6,9 @@ import { IncompleteResponseError, ResponseTooLargeError, StoreUnreachableError }
 /** Bodies above this are sent in pieces, so that each piece that got through counts as a sign of life. */
 const UPLOAD_PIECE = 256 * 1024
 
+/** Behind the part that is wanted, so much is read of an answer that doesn't tell its length; then it counts as endless. */
+const MAX_REST = 1024 * 1024 * 1024
+
 export interface TransportOptions {
   /** What messages call the other end; never with credentials. */
   name: string
@@ -172,10 +175,11 @@ export class HttpResponse {
         const to = Math.min(chunk.length, skip + length - position)
         if (to > from) body.push(chunk.subarray(from, to))
         position += chunk.length
+        if (position > skip + length + MAX_REST) throw this.#tooLarge(store, skip + length + MAX_REST)
         if (position >= skip + length && this.contentLength !== undefined) return { bytes: body.bytes(), total: this.contentLength }
       }
     } catch (cause) {
-      throw this.#failure(cause)
+      throw cause instanceof ResponseTooLargeError ? cause : this.#failure(cause)
     }
     this.#checkLength(store, position)
     return { bytes: body.bytes(), total: position }

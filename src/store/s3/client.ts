@@ -11,7 +11,7 @@ import { parseXml, type XmlElement } from './xml.js'
 
 const MAX_ERROR_BYTES = 256 * 1024
 /** A page has at most 1000 keys of 1024 bytes, each up to 3 characters per byte, and facts beside. */
-const MAX_XML_BYTES = 32 * 1024 * 1024
+const MAX_XML_BYTES = 8 * 1024 * 1024
 
 export interface S3ClientRequest {
   method: TransportRequest['method']

@@ -13,6 +13,9 @@ const parser = new XMLParser({
   processEntities: false,
 })
 
+/* A page of a listing has 1000 entries of a dozen elements at most. Parsing takes time for each. */
+const MAX_TAGS = 300_000
+
 type ParsedNode = Record<string, unknown>
 
 /** One element of an XML document: its name, its child elements in order, its text. */
@@ -44,15 +47,23 @@ export class XmlElement {
  */
 export function parseXml(text: string): XmlElement {
   if (text.includes('<!DOCTYPE')) throw new FormatError('an XML answer with a document type declaration')
+  checkTags(text)
   let nodes: ParsedNode[]
   try {
     nodes = parser.parse(text, true) as ParsedNode[]
   } catch (cause) {
-    throw new FormatError(`an answer that is not XML: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new FormatError(`an answer that is not XML: ${(cause instanceof Error ? cause.message : String(cause)).slice(0, 200)}`)
   }
   const root = nodes.map(toElement).find((element) => element !== undefined)
   if (root === undefined) throw new FormatError('an XML answer without any element')
   return root
+}
+
+function checkTags(text: string): void {
+  let tags = 0
+  for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) {
+    if (++tags > MAX_TAGS) throw new FormatError(`an XML answer with more than ${MAX_TAGS} tags`)
+  }
 }
 
 function toElement(node: ParsedNode): XmlElement | undefined {

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { projectRoot, runTool } from './command.js'
 import type { Failure, SuiteResult } from './suite.js'
@@ -58,6 +58,8 @@ export async function runVitest(options: VitestOptions): Promise<readonly SuiteR
 
 function vitestArguments(options: VitestOptions, reportFile: string): string[] {
   const args = ['run', ...options.filters, '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`]
+  // vitest leaves a core free; many of the tests wait for peers and locks, so that one is free anyway.
+  args.push(`--maxWorkers=${String(Math.max(2, availableParallelism()))}`)
   if (!options.slow) args.push('--exclude', slowTests)
   return args
 }

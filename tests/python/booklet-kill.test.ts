@@ -13,7 +13,7 @@ import { replay, SeededRandom, testSeed } from '../support/seed.js'
 import { applyTo, killWorkload, possibleValues, stateAfter, type State } from './kill-workload.js'
 import { isFixed, openOurs } from './ours.js'
 
-const kills = process.env['EBOOKLET_TEST_SLOW'] === '1' ? 40 : 8
+const kills = process.env['EBOOKLET_TEST_SLOW'] === '1' ? 24 : 8
 const runs = Array.from({ length: kills }, (_, at) => at)
 
 const writerScript = fileURLToPath(new URL('our-writer.ts', import.meta.url))

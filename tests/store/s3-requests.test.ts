@@ -291,6 +291,11 @@ describe('refusals become typed errors', () => {
     await expect(at(server).put('k', text('x'), { ifMatch: 'e' })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED', key: 'k' })
   })
 
+  test('another 409 to a conditional put is no conflict', async () => {
+    await using server = await rawServer((_, response) => response.writeHead(409).end(errorXml('ExistingObjectIsDirectory')))
+    await expect(at(server).put('k', text('x'), { ifNoneMatch: '*' })).rejects.toMatchObject({ code: 'STORE_REQUEST', reason: 'ExistingObjectIsDirectory' })
+  })
+
   test('a redirect is not followed with a signature', async () => {
     await using server = await rawServer((_, response) => response.writeHead(307, { location: '/elsewhere' }).end())
     await expect(at(server).get('k')).rejects.toMatchObject({ code: 'STORE_REQUEST', status: 307 })

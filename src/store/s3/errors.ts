@@ -87,7 +87,9 @@ export function s3Error(refusal: S3Refusal, request: S3Request): EbookletError {
 
 function isConflict(refusal: S3Refusal, request: S3Request): boolean {
   if (!request.conditional) return false
-  if (refusal.reason !== undefined && CONFLICTS.has(refusal.reason)) return true
-  // Without a known code: 404 is If-Match on a missing object.
-  return refusal.status === 412 || refusal.status === 409 || refusal.status === 404
+  const { status, reason } = refusal
+  if (status === 412) return true
+  // A 409 or 404 may have other grounds, which its code tells: 404 of the key is If-Match on a missing object.
+  if (reason === undefined) return status === 409 || status === 404
+  return CONFLICTS.has(reason) || (status === 404 && reason === 'NoSuchKey')
 }

@@ -4,6 +4,7 @@
  * objects are left. docs/architecture.md states the invariants.
  */
 import { timestampAfter } from '../format/timestamp.js'
+import type { Environment } from '../base/environment.js'
 import { deleteReplaced, replacedObjects } from './cleanup.js'
 import { commit } from './commit.js'
 import { planPush } from './plan-push.js'
@@ -31,7 +32,7 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
   pending.beginPush()
   try {
     const { revision } = state
-    const adjusted = adjustTimestamps(state)
+    const adjusted = adjustTimestamps(state, environment)
     state.save()
     const meter = new ProgressMeter(environment, options.onProgress)
     const uploaded = await upload({ ...context, meter, signal: options.signal })
@@ -62,14 +63,16 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
 }
 
 /** Writes whose clock is behind the remote's entry would be invisible: they get a timestamp just after it. */
-function adjustTimestamps(state: SyncState): AdjustedTimestamp[] {
+function adjustTimestamps(state: SyncState, environment: Environment): AdjustedTimestamp[] {
   const adjusted: AdjustedTimestamp[] = []
   if (state.pending.replacePending) return adjusted
   for (const key of state.pending.written) {
     const entry = state.index.get(key)
     const from = state.local.getTimestamp(key)
     if (!entry || from === undefined || from > entry.timestamp) continue
-    const to = timestampAfter(entry.timestamp)
+    // Scattered: two who adjust to the same entry must not come to one timestamp, which stands for one value.
+    const scatter = entry.timestamp < 2 ** 52 ? (environment.randomBytes(1)[0] ?? 0) : 0
+    const to = timestampAfter(entry.timestamp + scatter)
     state.local.setTimestamp(key, to)
     adjusted.push({ key, from, to })
   }

@@ -36,6 +36,8 @@ export class Actor {
   #files = 0
   #background: Promise<void>[] = []
   #pushing = false
+  /** Its last process died, and may have left a lock. */
+  #widowed = false
 
   constructor(number: number, stage: Stage) {
     this.number = number
@@ -278,11 +280,14 @@ export class Actor {
   async open(options: { anew?: number | null; breaking?: boolean }): Promise<void> {
     const { settings, writers } = this.#stage
     const { process, file } = this
-    const { breaking = false, anew } = options
+    const { anew } = options
+    let breaking = options.breaking ?? false
     if (!this.reader) {
       if (this.#stage.breaking) return
-      const others = [...writers].some((other) => other !== this)
-      if (breaking && !settings.lawless && others) return
+      const allowed = settings.lawless || ![...writers].some((other) => other !== this)
+      if (breaking && !allowed) return
+      // Who died comes back and breaks the lock that was left.
+      breaking ||= this.#widowed && allowed
       writers.add(this)
       if (breaking && !settings.lawless) this.#stage.breaking = true
     }
@@ -291,7 +296,7 @@ export class Actor {
       const db = await openEbooklet<string>(new StoreConnection(process.store, dbKey), this.#path, {
         flag: this.reader ? 'r' : anew === undefined ? 'c' : 'n',
         ...(anew === undefined ? (this.#stage.world.current ? {} : { numGroups: settings.numGroups }) : { numGroups: anew }),
-        buckets: 11, valueSerializer: 'json', lockTimeout: 60_000, environment: process.environment, onWarning: () => undefined,
+        buckets: 11, valueSerializer: 'json', lockTimeout: 60_000, lockTiming: { poll: 4000 }, environment: process.environment, onWarning: () => undefined,
         ...(breaking ? { breakLocks: 'all' as const } : {}),
       })
       if (process.dead) {
@@ -299,6 +304,7 @@ export class Actor {
         return
       }
       this.db = db
+      this.#widowed = false
       if (anew !== undefined) this.#emptied(db)
       await file.adopt(db, this.#stage.world)
       if (!this.reader) file.durable()
@@ -378,6 +384,7 @@ export class Actor {
     this.#oldPaths.push(this.#path)
     this.#path = path
     this.file.uncertain = true
+    this.#widowed = true
   }
 
   #newPath(): string {

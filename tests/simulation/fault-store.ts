@@ -28,12 +28,14 @@ export type FaultKind = (typeof faultKinds)[number]
 
 export type Operation = 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy'
 
+export type FaultRates = Partial<Record<FaultKind, number>>
+
 export interface FaultOptions {
   /** 0 ≤ n < 1, from a seed. */
   random: () => number
   sleep: (ms: number) => Promise<void>
   /** Chance of each kind, per call that it can happen to. Default 0. */
-  rates: Partial<Record<FaultKind, number>>
+  rates: FaultRates | ((operation: Operation, key: string) => FaultRates)
   /** ms that a way to the server or back takes: up to this. Default 0, not even a turn. */
   latency?: number
   /** Calls of these keys are never disturbed. */
@@ -160,9 +162,10 @@ export class FaultStore implements ObjectStore {
   }
 
   #draw(operation: Operation, key: string, kinds: readonly FaultKind[]): FaultKind | undefined {
-    const { random, rates, exempt } = this.#options
+    const { random, exempt } = this.#options
     let at = random()
     if (exempt?.(key)) return undefined
+    const rates = typeof this.#options.rates === 'function' ? this.#options.rates(operation, key) : this.#options.rates
     const possible: FaultKind[] = ['refused', 'busy', 'broken', 'lost', 'slow', ...kinds, ...(changing.has(operation) ? (['late'] as const) : [])]
     for (const kind of possible) {
       const rate = rates[kind] ?? 0

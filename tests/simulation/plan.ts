@@ -1,6 +1,6 @@
 /** What a run will do, as data drawn from a seed: so that it can be replayed with fewer steps. */
 import { SeededRandom } from '../support/seed.js'
-import type { FaultKind } from './fault-store.js'
+import type { FaultRates } from './fault-store.js'
 
 export interface Settings {
   seed: number
@@ -19,7 +19,9 @@ export interface Settings {
   skews: number[]
   /** Which actors have a store that tries again by itself. */
   patient: boolean[]
-  rates: Partial<Record<FaultKind, number>>
+  rates: FaultRates
+  /** Of the PUT of the db object. */
+  commitRates: FaultRates
   /** Whether locks of living writers may be broken, and requests may arrive late or after their sender's death. */
   lawless: boolean
   /** Keys that are used. */
@@ -74,6 +76,12 @@ export function drawSettings(seed: number): Settings {
   const weakness = random.below(3)
   const staleness = weakness === 2 ? 800 : lawless ? random.pick([0, 3000]) : 0
   const skew = () => random.pick([0, 0, random.below(20_000_000) - 10_000_000, random.below(7_200_000_000) - 3_600_000_000])
+  const rates: FaultRates = {
+    refused: 0.01 * level, busy: 0.01 * level, broken: 0.01 * level, lost: 0.01 * level, cut: 0.01 * level, short: 0.05 * level, whole: 0.05 * level,
+    'list-cut': 0.01 * level, undeleted: 0.05 * level, slow: (lawless ? 0.02 : 0.005) * level, ...(lawless ? { late: 0.01 * level } : {}),
+  }
+  // Where a commit can't be lost whatever happens, much happens to it.
+  const commitRates: FaultRates = lawless && level > 0 ? { ...rates, lost: 0.08, broken: 0.08, late: 0.08, slow: 0.25 } : rates
   return {
     seed, numGroups, conditions, lawless,
     etags: random.pick(['md5', 'opaque']),
@@ -83,10 +91,7 @@ export function drawSettings(seed: number): Settings {
     serverSkew: skew(),
     skews: roles.map(skew),
     patient: roles.map(() => random.next() < 0.5),
-    rates: {
-      refused: 0.01 * level, busy: 0.01 * level, broken: 0.01 * level, lost: 0.01 * level, cut: 0.01 * level, short: 0.02 * level, whole: 0.02 * level,
-      'list-cut': 0.01 * level, undeleted: 0.05 * level, slow: (lawless ? 0.02 : 0.005) * level, ...(lawless ? { late: 0.01 * level } : {}),
-    },
+    rates, commitRates,
     keys: random.pick([4, 10, 25]),
     crashes: random.next() < 0.8,
   }

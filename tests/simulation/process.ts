@@ -50,7 +50,7 @@ export class Process {
     const line = new FaultStore(this.#watched(parts.server), {
       random: () => this.#random.next(),
       sleep: (ms) => timeline.sleep(ms),
-      rates: settings.rates,
+      rates: (operation, key) => (operation === 'put' && key === dbKey ? settings.commitRates : settings.rates),
       latency: 30,
       exempt: (key) => this.calm || isProbeKey(dbKey, key),
       arriving: () => this.#arriving(),

@@ -200,3 +200,19 @@ it('progress tells rate and time left, and never goes back within a phase', asyn
   expect(uploads[0]!.secondsRemaining).toBeUndefined()
   expect(uploads.some(({ secondsRemaining }) => secondsRemaining !== undefined && secondsRemaining > 0)).toBe(true)
 })
+
+it('the metadata of the remote is carried over by pushes that do not edit it, also by somebody else', async () => {
+  await using bench = await Bench.on(memoryKind)
+  const { db } = await publish(bench)
+  db.metadata = { title: 'kept' }
+  await db.push()
+  db.set('key1', 'edited')
+  await db.push()
+  await db.close()
+  await using other = await bench.open(bench.freshPath(), { flag: 'w' })
+  other.delete('key2')
+  await other.push()
+  await using reader = await bench.open(':memory:')
+  expect(reader.metadata).toEqual({ title: 'kept' })
+  expect(reader.has('key2')).toBe(false)
+})

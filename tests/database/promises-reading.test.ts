@@ -47,7 +47,8 @@ describe('the order of truth', () => {
     const path = bench.freshPath()
     const first = await bench.open(path, { flag: 'w' })
     await first.load()
-    first.set('key1', 'mine').set('key2', 'mine').set('new', 'mine')
+    // Also with a clock that is far behind.
+    first.set('key1', 'mine').set('key2', 'mine', { timestamp: 5 }).set('new', 'mine', { timestamp: 6 })
     first.delete('key3')
     first.metadata = { mine: true }
     // A rival that wrote without our lock: what one has to live with when a lock was broken.

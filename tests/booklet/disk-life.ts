@@ -101,12 +101,44 @@ export class Life {
     walk(this.#disk.contents())
   }
 
-  /** Fills the file in order before the cuts begin. */
-  prepare(keys: number): void {
+  /**
+   * Cuts the power `cuts` times in one and the same sync, in which a file that was pruned gets more keys than buckets: `before`
+   * keys lie in it, `added` come. One sync without a cut is the measure.
+   */
+  runGrowth(before: number, added: number, cuts: number): void {
     this.#booklet = this.#open(this.#disk, 'c')
-    for (let i = 0; i < keys; i++) this.#set(`prepared ${i}`, 1)
-    this.#booklet.prune()
-    this.#acceptable = [copyOf(this.#model)]
+    for (let i = 0; i < before; i++) this.#set(`before ${i}`, 1)
+    this.#durable([], () => this.#booklet!.prune())
+    this.#booklet.close()
+    const [start, model] = [this.#disk, this.#model]
+    const calls = this.#grow(start, model, added, Infinity)
+    if (this.#booklet.nBuckets <= this.#shape.buckets) throw new Error('the file did not grow')
+    this.#booklet.close()
+    walk(this.#disk.contents())
+    for (let cut = 0; cut < cuts; cut++) {
+      this.#grow(start, model, added, this.#random.below(calls))
+      this.#tally.cuts++
+      this.#look(2)
+    }
+  }
+
+  /* Returns the changing calls of the sync. */
+  #grow(start: Disk, model: Model, added: number, limit: number): number {
+    this.#disk = start.copy()
+    this.#model = copyOf(model)
+    this.#acceptable = [copyOf(model)]
+    this.#booklet = this.#open(this.#disk, 'w')
+    for (let i = 0; i < added; i++) this.#set(`added ${i}`, 1)
+    this.#delete('before 7')
+    const { supply } = this.#disk
+    const calls = supply.calls
+    supply.limit = calls + limit
+    try {
+      this.#durable([], () => this.#booklet!.sync())
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error
+    }
+    return supply.calls - calls
   }
 
   #workUntilCut(): void {

@@ -7,7 +7,7 @@ import { Life, newTally, type Shape } from './disk-life.js'
  * has a seed of its own, which a failure names: EBOOKLET_TEST_LIFE replays that one alone.
  * EBOOKLET_TEST_CUTS sets how many cuts there are in all.
  */
-const CUTS = Number(process.env['EBOOKLET_TEST_CUTS'] ?? 1800)
+const CUTS = Number(process.env['EBOOKLET_TEST_CUTS'] ?? 1300)
 const CUTS_PER_LIFE = 12
 const only = process.env['EBOOKLET_TEST_LIFE']
 

@@ -164,7 +164,8 @@ export class World {
       const candidates = record.candidates.get(key)
       if (same) continue
       if (candidates?.has(now?.value ?? null)) {
-        if (old && now && key !== metaName && now.timestamp <= old.timestamp) throw new Violation(`commit ${next.seq} by ${record.who} makes another value of ${key} without making it newer`)
+        // Per key, the object of an uncommitted value may show under the entry of the committed one.
+        if (old && now && key !== metaName && next.numGroups !== undefined && now.timestamp <= old.timestamp) throw new Violation(`commit ${next.seq} by ${record.who} makes another value of ${key} without making it newer`)
         continue
       }
       // Per key: the value came into the object before its commit, and the commit has another entry.

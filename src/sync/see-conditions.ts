@@ -47,7 +47,8 @@ class Probe {
   async match(form: 'quoted' | 'bare'): Promise<boolean> {
     for (let round = 0; round < rounds; round++) {
       const key = this.#newKey()
-      const { etag } = await this.#remote.store.put(key, utf8Encode('before'), { signal: this.#signal })
+      const { etag } = await this.#remote.store.put(key, utf8Encode('before'))
+      this.#signal?.throwIfAborted()
       if (etag === '' || !(await this.#oneWins(key, { ifMatch: etag, etagForm: form }))) return false
     }
     return true
@@ -57,7 +58,8 @@ class Probe {
   async #oneWins(key: string, condition: { ifNoneMatch: '*' } | { ifMatch: string; etagForm: 'quoted' | 'bare' }): Promise<boolean> {
     const { store } = this.#remote
     const bodies = Array.from({ length: racers }, (_, i) => utf8Encode(`racer ${i} of ${key}`))
-    const results = await Promise.allSettled(bodies.map((body) => store.put(key, body, { ...condition, signal: this.#signal })))
+    // Not cut short by the signal: a PUT that was given up may arrive after the clean-up.
+    const results = await Promise.allSettled(bodies.map((body) => store.put(key, body, condition)))
     this.#signal?.throwIfAborted()
     const winners = results.flatMap((result, i) => (result.status === 'fulfilled' ? [i] : []))
     if (results.some((result) => result.status === 'fulfilled' && result.value.versionId !== undefined)) this.#versioned = true

@@ -42,7 +42,8 @@ export async function runVitest(options: VitestOptions): Promise<readonly SuiteR
     const file = join(folder, 'report.json')
     const { exitCode } = await runTool('vitest/vitest.mjs', vitestArguments(options, file), {
       show: true,
-      minutes: 12,
+      // A guard against a hang, not a limit: every test has its own.
+      minutes: 25,
       env: { EBOOKLET_TEST_SLOW: options.slow ? '1' : '' },
     })
     const results = suitesOf(await readReport(file), options)

@@ -44,6 +44,8 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   const put = await putOnce(context, body, { ...commitCondition(context), metadata }, stamp)
   const replaced = state.pending.replacePending
   state.pending.settle([...uploaded.written, ...uploaded.deleted])
+  // Also a delete that was made while the push ran and left with it: kept, it would hit what a rival writes later.
+  for (const key of [...state.pending.deletes]) if (!index.has(key)) state.pending.forget(key)
   const etag = put.etag === '' ? undefined : put.etag
   // A read beside the push may have taken in this commit already, or a rival's that was built on it.
   const later = state.revision !== revision && (state.remote.timestamp ?? -1) >= timestamp

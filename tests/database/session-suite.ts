@@ -1,6 +1,6 @@
 /** What must hold of a session on every kind of remote. */
 import { describe, expect, it } from 'vitest'
-import { ConflictingOptionError, ReadOnlyError, RemoteNotFoundError, UuidMismatchError, type Change } from '../../src/index.js'
+import { CommitConflictError, ConflictingOptionError, ReadOnlyError, RemoteNotFoundError, UuidMismatchError, type Change } from '../../src/index.js'
 import { groupId } from '../../src/format/group-id.js'
 import { parseGroupKey } from '../../src/format/names.js'
 import { Bench, type RemoteKind } from './remotes.js'
@@ -225,6 +225,27 @@ export function sessionSuite(kind: RemoteKind): void {
         })
       })
     }
+
+    it('sees that conditional writes work, and refuses the commit of one whose lock was broken', async () => {
+      await using bench = await Bench.on(kind)
+      const { db } = await published(bench, 5)
+      expect(db.guarantee).toBe('conditional')
+      expect(await bench.objects('db.blt/_')).toEqual([])
+      // A rival breaks the lock and commits between this push's last look at its lock and its commit.
+      let once = true
+      bench.store.hooks.before = async (op, key) => {
+        if (op !== 'put' || key !== 'db.blt' || !once) return
+        once = false
+        await using rival = await bench.open(bench.freshPath(), { flag: 'w', breakLocks: 'all' })
+        rival.set('plain', 'of the rival')
+        await rival.push()
+      }
+      db.set('number', 13)
+      await expect(db.push()).rejects.toThrow(CommitConflictError)
+      bench.store.hooks = {}
+      expect(await bench.contents()).toEqual({ ...sample, plain: 'of the rival' })
+      expect(db.changes().size).toBe(1)
+    })
 
     it('empties groups exactly: group 1 is not group 10', async () => {
       await using bench = await Bench.on(kind)

@@ -14,8 +14,8 @@ function killMany(remote: CrashRemote, usually: number, numGroups: number | null
 }
 
 describe('killed on the embedded S3 server', () => {
-  killMany(onEmbeddedServer, 90, 5)
-  killMany(onEmbeddedServer, 30, null)
+  killMany(onEmbeddedServer, 80, 5)
+  killMany(onEmbeddedServer, 25, null)
 })
 
 describe('killed on a directory', () => killMany(onDirectory, 50, 5))

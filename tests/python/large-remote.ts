@@ -16,14 +16,14 @@ export function numbers(count: number, from = 0): PythonOperation[] {
 
 export async function expectPythonLoads(python: PythonPeer, db: SharedDatabase, path: string, state: SharedState): Promise<void> {
   await db.inPython(python, { path }, async (handle) => {
-    expect(await python.call('ebooklet.apply', { handle, operations: [{ op: 'load' }] })).toEqual([{}])
+    expect(await python.call('ebooklet.apply', { handle, operations: [{ op: 'load' }] }, 300)).toEqual([{}])
     await expectPythonHas(python, handle, state)
   })
 }
 
 export async function pushPython(python: PythonPeer, db: SharedDatabase, path: string, operations: PythonOperation[]): Promise<void> {
   await db.inPython(python, { path, flag: 'w' }, async (handle) => {
-    await python.call('ebooklet.apply', { handle, operations })
-    expect(await python.call('ebooklet.push', { handle }, 120)).toEqual({ updated: true, failures: {} })
+    await python.call('ebooklet.apply', { handle, operations }, 300)
+    expect(await python.call('ebooklet.push', { handle }, 300)).toEqual({ updated: true, failures: {} })
   })
 }

@@ -11,7 +11,7 @@ describeWithPeers(['python'], 'a remote', () => {
   const meeting = meetingForSuite()
   const withPython = PythonPeer.poolForSuite(1)
 
-  it('of more than 144,013 keys is pushed by us, read by Python, edited by it and by us again', { timeout: 240_000 }, async () => {
+  it('of more than 144,013 keys is pushed by us, read by Python, edited by it and by us again', { timeout: 900_000 }, async () => {
     await using db = meeting.database()
     await withPython(async (python) => {
       const count = 144_100

@@ -203,7 +203,7 @@ export class PythonPeer {
   }
 
   /** Asks for one command. @throws PythonError when the original raised; Error when the process ended or `seconds` passed */
-  call<C extends keyof PythonCommands>(command: C, commandArguments: PythonCommands[C][0], seconds = 60): Promise<PythonCommands[C][1]> {
+  call<C extends keyof PythonCommands>(command: C, commandArguments: PythonCommands[C][0], seconds = 180): Promise<PythonCommands[C][1]> {
     const id = (this.#lastId += 1)
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

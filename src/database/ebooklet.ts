@@ -15,7 +15,7 @@ import type { PushResult } from '../sync/push-result.js'
 import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
 import { Changes } from './changes.js'
-import { readEach, wantedValues } from './read.js'
+import { readEach, readOne, wantedValues } from './read.js'
 
 /** Options of calls that may ask the network. */
 export interface CallOptions {
@@ -147,11 +147,14 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     const asked = [...keys]
     const fetched = new Map<string, Uint8Array | undefined>()
     const deliver = (key: string, value: Uint8Array | undefined) => fetched.set(key, value)
-    await this.#fetcher.fetch(wantedValues(state, asked), { signal: this.#signal(options.signal), deliver })
-    return asked.map((key) => {
-      const bytes = fetched.has(key) ? fetched.get(key) : state.has(key) ? state.local.getBytes(key) : undefined
-      return bytes && this.#serializer.decode(bytes)
-    })
+    const signal = this.#signal(options.signal)
+    await this.#fetcher.fetch(wantedValues(state, asked), { signal, deliver })
+    const values: (V | undefined)[] = []
+    for (const key of asked) {
+      const bytes = fetched.has(key) ? fetched.get(key) : await readOne(state, this.#fetcher, key, signal)
+      values.push(bytes && this.#serializer.decode(bytes))
+    }
+    return values
   }
 
   /** Keys and values of the keys that exist when the iteration begins; fetches ahead, group by group. */
@@ -226,7 +229,10 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
    */
   async setTimestamp(key: string, timestamp: number, options: CallOptions = {}): Promise<boolean> {
     const state = this.#writable()
-    const bytes = await this.getBytes(key, options)
+    const fetched = await this.getBytes(key, options)
+    // It may have been set or deleted while it was fetched.
+    const { where } = state.locate(key)
+    const bytes = where === 'local' ? state.local.getBytes(key) : where === 'remote' ? fetched : undefined
     if (!bytes) return false
     writeValue(state, key, bytes, timestamp)
     return true

@@ -23,7 +23,7 @@ export async function* readEach(state: SyncState, fetcher: ValueFetcher, signal:
   for (const key of [...state.keys()]) {
     const found = state.locate(key)
     if (found.where === 'remote') remote.push({ key, entry: found.entry })
-    else yield* readLocal(state, [key])
+    else if (found.where === 'local') yield [key, state.local.getBytes(key)!]
   }
   const batches = inBatches(nearFirst(state, remote))
   const fetch = (batch: WantedValue[] | undefined) => {
@@ -38,15 +38,18 @@ export async function* readEach(state: SyncState, fetcher: ValueFetcher, signal:
     await running
     ahead = batches.shift()
     running = fetch(ahead)
-    yield* readLocal(state, batch.map(({ key }) => key))
+    for (const { key } of batch) {
+      const bytes = await readOne(state, fetcher, key, signal)
+      if (bytes) yield [key, bytes]
+    }
   }
 }
 
-function* readLocal(state: SyncState, keys: readonly string[]): Generator<[string, Uint8Array]> {
-  for (const key of keys) {
-    const bytes = state.has(key) ? state.local.getBytes(key) : undefined
-    if (bytes) yield [key, bytes]
-  }
+/** The value of a key as things are now: what was local or fetched a moment ago may have been pruned, or be old since a pull. */
+export async function readOne(state: SyncState, fetcher: ValueFetcher, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  const found = state.locate(key)
+  if (found.where === 'absent') return undefined
+  return found.where === 'local' ? state.local.getBytes(key) : fetcher.fetchOne({ key, entry: found.entry }, signal)
 }
 
 function stillRemote(state: SyncState, batch: readonly WantedValue[]): WantedValue[] {

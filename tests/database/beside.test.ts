@@ -167,6 +167,35 @@ describe('beside a pull', () => {
   })
 })
 
+describe('beside a prune', () => {
+  it('an iteration and a read of many leave nothing out', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const content = Object.fromEntries(Array.from({ length: 1500 }, (_, i) => [`key${i}`, `v${i}`]))
+    await (await published(bench, content)).close()
+    await using reader = await bench.open<string>(':memory:')
+    const found: Record<string, string> = {}
+    for await (const [key, value] of reader) {
+      found[key] = value
+      if (Object.keys(found).length % 500 === 0) reader.prune({ before: Number.MAX_SAFE_INTEGER })
+    }
+    expect(found).toEqual(content)
+    await reader.get(a)
+    once(bench, 'get', group, () => void reader.prune({ before: Number.MAX_SAFE_INTEGER }))
+    expect(await reader.getMany([a, 'key1499'])).toEqual([content[a], content['key1499']])
+  })
+})
+
+describe('beside a fetch', () => {
+  it('a value that is set meanwhile is not undone by a new timestamp', async () => {
+    await using bench = await Bench.on(memoryKind)
+    await using db = await coldWriter(bench, { [a]: 'a1' })
+    once(bench, 'get', group, () => void db.set(a, 'a2'))
+    expect(await db.setTimestamp(a, 4_000_000_000_000_000)).toBe(true)
+    expect(await db.get(a)).toBe('a2')
+    expect(db.getTimestamp(a)).toBe(4_000_000_000_000_000)
+  })
+})
+
 describe('a replacement', () => {
   it('by a clock that is behind is seen by warm copies', async () => {
     await using bench = await Bench.on(memoryKind)

@@ -3,10 +3,11 @@ import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.
 import type { Environment } from '../base/environment.js'
 import type { NamedSerializer } from '../serializers/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
-import { PushInProgressError } from '../sync/errors.js'
+import { OfflineError, PushInProgressError } from '../sync/errors.js'
 import { guaranteeOf, type ConditionalWrites, type Guarantee } from '../sync/conditions.js'
 import { checkKey } from '../sync/key.js'
-import { ValueFetcher } from '../sync/fetch.js'
+import { ValueFetcher, type ValueSource } from '../sync/fetch.js'
+import { OfflineValues } from '../sync/offline.js'
 import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
 import { pull, type PullResult } from '../sync/pull.js'
 import { push, type PushOptions } from '../sync/push.js'
@@ -29,7 +30,8 @@ export interface LoadOptions extends CallOptions {
 /** What `openEbooklet` hands over. */
 export interface SessionParts<V> {
   state: SyncState
-  remote: RemoteLocation
+  /** Undefined in an offline session. */
+  remote: RemoteLocation | undefined
   serializer: NamedSerializer<V>
   environment: Environment
   /** Undefined in a read-only session. */
@@ -46,13 +48,13 @@ export interface SessionParts<V> {
  */
 export class Ebooklet<V = unknown> implements AsyncDisposable {
   readonly #state: SyncState
-  readonly #remote: RemoteLocation
+  readonly #remote: RemoteLocation | undefined
   readonly #serializer: NamedSerializer<V>
   readonly #environment: Environment
   readonly #lock: SessionParts<V>['lock']
   readonly #conditions: ConditionalWrites
   readonly #closeConnection: () => Promise<void>
-  readonly #fetcher: ValueFetcher
+  readonly #fetcher: ValueSource
   readonly #closing = new AbortController()
   #pushing: Promise<PushResult> | undefined
   #closed: Promise<void> | undefined
@@ -66,7 +68,8 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     this.#lock = parts.lock
     this.#conditions = parts.conditions
     this.#closeConnection = parts.closeConnection
-    this.#fetcher = new ValueFetcher(parts.remote, parts.state, (signal) => pull(parts.state, parts.remote, signal))
+    const { state, remote } = parts
+    this.#fetcher = remote ? new ValueFetcher(remote, state, (signal) => pull(state, remote, signal)) : new OfflineValues()
   }
 
   /** Path of the local file; undefined for `:memory:`. */
@@ -79,6 +82,10 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   }
   get readonly(): boolean {
     return this.#lock === undefined
+  }
+  /** True when the network is never asked: see the option `offline`. */
+  get offline(): boolean {
+    return this.#remote === undefined
   }
   /** How many group objects the remote has; null in per-key mode. */
   get numGroups(): number | null {
@@ -125,7 +132,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
 
   /**
    * The value of a key, from the local file or fetched once and kept; undefined when there is none.
-   * @throws IntegrityError, StoreError, DeserializationError
+   * @throws IntegrityError, StoreError, OfflineError, DeserializationError
    */
   async get(key: string, options: CallOptions = {}): Promise<V | undefined> {
     const bytes = await this.getBytes(key, options)
@@ -282,22 +289,23 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   /**
    * Sends every pending change to the remote in one commit. What failed is in the result's `failures` and
    * stays pending; a push again sends only that.
-   * @throws LockLostError, CommitFailedError: everything is still pending
+   * @throws LockLostError, CommitFailedError, OfflineError: everything is still pending
    */
   async push(options: PushOptions = {}): Promise<PushResult> {
+    const remote = this.#online('push()')
     const state = this.#writable()
     this.#refuseDuringPush('push')
-    const context = { state, remote: this.#remote, fetcher: this.#fetcher, lock: this.#lock!, conditions: this.#conditions, environment: this.#environment }
+    const context = { state, remote, fetcher: this.#fetcher, lock: this.#lock!, conditions: this.#conditions, environment: this.#environment }
     const running = push(context, { ...options, signal: this.#signal(options.signal) })
     this.#pushing = running.finally(() => (this.#pushing = undefined))
     return this.#pushing
   }
 
-  /** Takes in the remote's newest state; one request without a body when nothing changed. */
+  /** Takes in the remote's newest state; one request without a body when nothing changed. @throws OfflineError, StoreError */
   async pull(options: CallOptions = {}): Promise<PullResult> {
     const state = this.#open()
     this.#refuseDuringPush('pull')
-    return pull(state, this.#remote, this.#signal(options.signal))
+    return pull(state, this.#online('pull()'), this.#signal(options.signal))
   }
 
   /** Keeps pending changes in the local file, releases the lock and lets go of everything. May be called twice. */
@@ -334,6 +342,12 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   #open(): SyncState {
     if (this.#closed) throw new ClosedError('the database is closed: open it again')
     return this.#state
+  }
+
+  #online(operation: string): RemoteLocation {
+    this.#open()
+    if (!this.#remote) throw new OfflineError([], operation)
+    return this.#remote
   }
 
   #writable(): SyncState {

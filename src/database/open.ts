@@ -2,7 +2,8 @@ import { ReadOnlyError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
 import { nextPrime } from '../format/primes.js'
 import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
-import { ConflictingOptionError, RemoteNotFoundError } from '../sync/errors.js'
+import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
+import { isUnreachable } from '../sync/offline.js'
 import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { checkSameDatabase, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation } from '../sync/remote.js'
@@ -24,7 +25,7 @@ const defaultLockTimeout = 300_000
  * read only), `file:///folder/key`
  * @param path the local file, made if it is missing; or `:memory:`
  * @throws InvalidArgumentError, RemoteNotFoundError, UuidMismatchError, ConflictingOptionError,
- * LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, StoreError. Nothing stays locked
+ * LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, OfflineFileError, StoreError. Nothing stays locked
  * or open then.
  */
 export async function openEbooklet<V = unknown>(
@@ -47,6 +48,7 @@ export async function openEbooklet<V = unknown>(
 /** The steps of one open; each that takes something tells the rollback how to give it back. */
 class Opening<V> {
   readonly #connection: RemoteConnection
+  readonly #path: string
   readonly #options: OpenEbookletOptions<V>
   readonly #rollback: Rollback
   readonly #environment: Environment
@@ -54,6 +56,7 @@ class Opening<V> {
 
   constructor(connection: RemoteConnection, path: string, options: OpenEbookletOptions<V>, rollback: Rollback) {
     this.#connection = connection
+    this.#path = path
     this.#options = options
     this.#rollback = rollback
     this.#environment = options.environment ?? systemEnvironment()
@@ -61,9 +64,19 @@ class Opening<V> {
   }
 
   async forReading(): Promise<Ebooklet<V>> {
+    const { offline = false, signal } = this.#options
+    if (offline === true) return this.#offline(await this.#local.openExisting())
     const remote = this.#connect('read')
     const existing = await this.#local.openExisting()
-    const result = await readRemote(remote, existing?.remote, this.#options.signal)
+    let result: ReadRemoteResult
+    try {
+      result = await readRemote(remote, existing?.remote, signal)
+    } catch (error) {
+      if (offline !== 'auto' || !existing?.knowsKeys || signal?.aborted || !isUnreachable(error)) throw error
+      const session = this.#offline(existing)
+      await remote.close().catch(() => undefined)
+      return session
+    }
     if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
     const state = await this.#joined(remote, existing, result)
     this.#chooseNumGroups(state, result)
@@ -88,6 +101,16 @@ class Opening<V> {
     if (conditions !== undefined) state.rememberConditions(remote.store.name, conditions)
     state.save()
     return this.#session(state, remote, lock, conditions ?? state.conditionsOn(remote.store.name))
+  }
+
+  /** A session of what is local. */
+  #offline(existing: SyncState | undefined): Ebooklet<V> {
+    if (!existing) throw new OfflineFileError(this.#path, 'missing')
+    if (!existing.knowsKeys) throw new OfflineFileError(this.#path, 'index')
+    this.#warnOfReplacement(existing)
+    if (!existing.local.openedClean) existing.recoverLostWrites()
+    this.#checkNumGroups(existing.pending.numGroups)
+    return this.#session(existing, undefined, undefined, undefined)
   }
 
   /** Sees whether conditional writes work, while the lock is waited for. Undefined when the local file remembers. */
@@ -133,9 +156,7 @@ class Opening<V> {
   /** The local state brought up to what the remote says; a local file is made where there is none. */
   async #joined(remote: OpenedConnection, existing: SyncState | undefined, result: ReadRemoteResult): Promise<SyncState> {
     if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
-    if (existing?.pending.replacePending) {
-      this.#local.warn('the local file holds a replacement of the whole remote that was not pushed: the next push replaces everything there; discard() drops it')
-    }
+    if (existing) this.#warnOfReplacement(existing)
     if (result.status === 'unchanged') {
       if (!existing!.local.openedClean) existing!.recoverLostWrites()
       existing!.stillTheSame(result.etag)
@@ -147,6 +168,12 @@ class Opening<V> {
     if (existing && !state.local.openedClean) state.recoverLostWrites(state.indexLost ? snapshot.index : undefined)
     takeIn(state, snapshot)
     return state
+  }
+
+  #warnOfReplacement({ pending }: SyncState): void {
+    if (pending.replacePending) {
+      this.#local.warn('the local file holds a replacement of the whole remote that was not pushed: the next push replaces everything there; discard() drops it')
+    }
   }
 
   /** Flag `n`: an empty database, which replaces the remote's at its first push. */
@@ -162,17 +189,20 @@ class Opening<V> {
 
   /** The remote's own number wins, then the recorded choice, then the argument. */
   #chooseNumGroups(state: SyncState, result: ReadRemoteResult): void {
-    const asked = this.#askedNumGroups()
     const { pending } = state
-    const fixed = pending.numGroups
-    if (fixed !== undefined) {
-      if (asked !== undefined && asked !== fixed) {
-        throw new ConflictingOptionError('numGroups', String(asked), fixed === null ? 'one object per key' : `${fixed} groups`)
-      }
-      return
-    }
+    const asked = this.#checkNumGroups(pending.numGroups)
+    if (pending.numGroups !== undefined) return
     const previous = result.status === 'ok' ? (result.snapshot.metadata.numGroups ?? null) : null
     pending.setNumGroups(asked !== undefined ? asked : previous)
+  }
+
+  /** What was asked for, unless it contradicts what is fixed already. */
+  #checkNumGroups(fixed: number | null | undefined): number | null | undefined {
+    const asked = this.#askedNumGroups()
+    if (fixed !== undefined && asked !== undefined && asked !== fixed) {
+      throw new ConflictingOptionError('numGroups', String(asked), fixed === null ? 'one object per key' : `${fixed} groups`)
+    }
+    return asked
   }
 
   #askedNumGroups(): number | null | undefined {
@@ -180,7 +210,7 @@ class Opening<V> {
     return typeof numGroups === 'number' ? nextPrime(numGroups) : numGroups
   }
 
-  #session(state: SyncState, remote: OpenedConnection, lock: HeldLock | undefined, conditions: ConditionalWrites | undefined): Ebooklet<V> {
+  #session(state: SyncState, remote: (OpenedConnection & RemoteLocation) | undefined, lock: HeldLock | undefined, conditions: ConditionalWrites | undefined): Ebooklet<V> {
     return new Ebooklet<V>({
       state,
       remote,
@@ -188,7 +218,7 @@ class Opening<V> {
       environment: this.#environment,
       lock,
       conditions: conditions ?? lockOnly,
-      closeConnection: () => remote.close(),
+      closeConnection: async () => remote?.close(),
     })
   }
 }

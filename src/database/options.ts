@@ -35,6 +35,13 @@ export interface OpenEbookletOptions<V> {
   maxValueBytes?: number
   /** The most bytes of the object at the remote's key, which holds the index of all keys. More gives a RemoteTooLargeError. Default 2 GiB. */
   maxIndexBytes?: number
+  /**
+   * `true`: never ask the network, and serve what the local file and the index beside it hold; what would have to be
+   * fetched gives an OfflineError that names the keys, before anything is done. `'auto'`: the same, but only when the
+   * remote can't be reached; an answer that refuses (403, 404 …) is an error as ever. `db.offline` tells which it is.
+   * Only with flag `r`. Default false.
+   */
+  offline?: boolean | 'auto'
   /** Who you are, for those who have to wait for your lock. Default: the user and host of this process. */
   owner?: string
   signal?: AbortSignal
@@ -64,5 +71,12 @@ export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): 
     if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) throw new InvalidArgumentError(`${name} has to be a whole number of bytes, 0 or more`)
   }
   if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
+  checkOffline(path, options)
   if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")
+}
+
+function checkOffline<V>(path: string, { flag = 'r', offline = false }: OpenEbookletOptions<V>): void {
+  if (offline !== true && offline !== false && offline !== 'auto') throw new InvalidArgumentError("offline has to be true, false or 'auto'")
+  if (offline !== false && flag !== 'r') throw new InvalidArgumentError(`offline goes with the flag 'r' only, not '${flag}': writers need the lock of the remote`)
+  if (offline === true && path === ':memory:') throw new InvalidArgumentError("offline: true needs a local file, not ':memory:', which is always empty at first")
 }

@@ -1,5 +1,5 @@
 /** Reading many values in an order that suits the remote. */
-import type { ValueFetcher } from '../sync/fetch.js'
+import type { ValueSource } from '../sync/fetch.js'
 import type { WantedValue } from '../sync/plan-reads.js'
 import type { SyncState } from '../sync/state.js'
 
@@ -18,7 +18,8 @@ const batchBytes = 8 * 1024 * 1024
 const batchKeys = 1024
 
 /** Keys with their bytes: first what is local, then the rest, fetched in batches of near values, one batch ahead. */
-export async function* readEach(state: SyncState, fetcher: ValueFetcher, signal: AbortSignal): AsyncGenerator<[string, Uint8Array]> {
+export async function* readEach(state: SyncState, fetcher: ValueSource, signal: AbortSignal): AsyncGenerator<[string, Uint8Array]> {
+  fetcher.checkReachable(() => wantedValues(state, state.keys()))
   const remote: WantedValue[] = []
   for (const key of [...state.keys()]) {
     const found = state.locate(key)
@@ -46,7 +47,7 @@ export async function* readEach(state: SyncState, fetcher: ValueFetcher, signal:
 }
 
 /** The value of a key as things are now: what was local or fetched a moment ago may have been pruned, or be old since a pull. */
-export async function readOne(state: SyncState, fetcher: ValueFetcher, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+export async function readOne(state: SyncState, fetcher: ValueSource, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const found = state.locate(key)
   if (found.where === 'absent') return undefined
   return found.where === 'local' ? state.local.getBytes(key) : fetcher.fetchOne({ key, entry: found.entry }, signal)

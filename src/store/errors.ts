@@ -16,6 +16,21 @@ export class StoreUnreachableError extends StoreError {
   readonly code = 'STORE_UNREACHABLE'
 }
 
+/** An error and what led to it, outermost first; ends where a cause comes again. */
+export function causesOf(error: unknown): Set<unknown> {
+  const causes = new Set<unknown>()
+  for (let cause = error; typeof cause === 'object' && cause !== null && !causes.has(cause); cause = (cause as { cause?: unknown }).cause) causes.add(cause)
+  return causes
+}
+
+/** Whether somebody did answer, but not by a certificate that is trusted. */
+export function isCertificateFailure(error: unknown): boolean {
+  return [...causesOf(error)].some((cause) => {
+    const { code } = cause as { code?: unknown }
+    return typeof code === 'string' && /CERT|TLS|SSL|SELF_SIGNED/.test(code)
+  })
+}
+
 /** The store refused: wrong or missing credentials, or not allowed. */
 export class AccessDeniedError extends StoreError {
   readonly code = 'ACCESS_DENIED'

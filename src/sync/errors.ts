@@ -54,9 +54,7 @@ export class IntegrityError extends EbookletError {
   readonly keys: readonly string[]
   readonly object: string
   constructor(keys: readonly string[], object: string, why: string, options?: { cause?: unknown }) {
-    const names = keys.slice(0, 5).map((key) => JSON.stringify(key)).join(', ')
-    const more = keys.length > 5 ? ` and ${keys.length - 5} more` : ''
-    super(`object ${object} ${why}, so the value of ${names}${more} can't be read: restore the object, or set or delete the keys and push`, options)
+    super(`object ${object} ${why}, so the value of ${namesOf(keys)} can't be read: restore the object, or set or delete the keys and push`, options)
     this.keys = keys
     this.object = object
   }
@@ -125,6 +123,43 @@ export class CommitConflictError extends EbookletError {
     super(`somebody else committed to ${object} during this push; every change is still pending: pull() to take in theirs, then push again`, { cause })
     this.object = object
   }
+}
+
+/** What was asked for needs the remote, and the database was opened offline. Nothing was fetched or changed. */
+export class OfflineError extends EbookletError {
+  readonly code = 'OFFLINE'
+  /** The keys whose values are not in the local file; none when something else needs the remote. */
+  readonly keys: readonly string[]
+  constructor(keys: readonly string[], operation?: string) {
+    super(`${operation ?? `the ${valuesOf(keys)} not in the local file, and reading it`} needs the remote, but the database was opened offline: close it and open it without the option offline`)
+    this.keys = keys
+  }
+}
+
+/** There is no local file to be opened offline, or not enough of it. Nothing was changed. */
+export class OfflineFileError extends EbookletError {
+  readonly code = 'OFFLINE_FILE'
+  readonly path: string
+  /** `missing`: there is no file. `index`: the file that lists the keys of the remote is missing or damaged. */
+  readonly reason: 'missing' | 'index'
+  constructor(path: string, reason: 'missing' | 'index') {
+    const found =
+      reason === 'missing'
+        ? "there is no such local file: open the database once without the option offline, and load() what you need"
+        : "the index beside it (.remote_index) is missing or damaged, so nobody can tell which keys there are: open the database once without the option offline, which reads it again. What the file itself holds can be read with openBooklet"
+    super(`${path} can't be opened offline: ${found}`)
+    this.path = path
+    this.reason = reason
+  }
+}
+
+function valuesOf(keys: readonly string[]): string {
+  return `${keys.length === 1 ? 'value' : 'values'} of ${namesOf(keys)} ${keys.length === 1 ? 'is' : 'are'}`
+}
+
+function namesOf(keys: readonly string[]): string {
+  const names = keys.slice(0, 5).map((key) => JSON.stringify(key)).join(', ')
+  return keys.length > 5 ? `${names} and ${keys.length - 5} more` : names
 }
 
 function messageOf(cause: unknown): string {

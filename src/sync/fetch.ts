@@ -24,7 +24,15 @@ const groupsAtOnce = 16
 /** How often the index is read again for values that were moved by commits meanwhile. */
 const readRounds = 8
 
-export class ValueFetcher {
+/** Where values come from that are not local. */
+export interface ValueSource {
+  /** Refuses a call before anything of it is done, where what it wants can't be had. */
+  checkReachable(wanted: () => readonly WantedValue[]): void
+  fetchOne(wanted: WantedValue, signal?: AbortSignal): Promise<Uint8Array | undefined>
+  fetch(wanted: readonly WantedValue[], options?: FetchOptions): Promise<void>
+}
+
+export class ValueFetcher implements ValueSource {
   readonly #remote: RemoteLocation
   readonly #state: SyncState
   readonly #pull: (signal: AbortSignal | undefined) => Promise<unknown>
@@ -34,6 +42,10 @@ export class ValueFetcher {
     this.#remote = remote
     this.#state = state
     this.#pull = pull
+  }
+
+  checkReachable(): void {
+    // Whether the network gives them is seen when they are asked for.
   }
 
   /** The value of one key. Callers that ask for the same key at the same time share one request. */

@@ -1,5 +1,5 @@
 import type { Environment } from '../base/environment.js'
-import type { ValueFetcher } from './fetch.js'
+import type { ValueSource } from './fetch.js'
 import type { ConditionalWrites } from './conditions.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
@@ -13,7 +13,7 @@ export interface WriteLock {
 export interface PushContext {
   remote: RemoteLocation
   state: SyncState
-  fetcher: ValueFetcher
+  fetcher: ValueSource
   lock: WriteLock
   /** Which conditions of the store were seen to work. */
   conditions: ConditionalWrites

@@ -41,13 +41,15 @@ export class SyncState {
   readonly lastSeenTimestamp: number | null
   /** True when the local file remembers a remote, but its index file is missing or damaged. */
   readonly indexLost: boolean
+  /** False when the local file was in step with a remote, but nothing tells which keys that has. */
+  readonly knowsKeys: boolean
   /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
   remoteInDoubt = false
   /** Rises whenever another state of the remote is taken in. */
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null }) {
+  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean }) {
     this.local = parts.local
     this.indexFile = parts.indexFile
     this.pending = parts.pending
@@ -55,6 +57,7 @@ export class SyncState {
     this.remote = parts.remote
     this.lastSeenTimestamp = parts.lastSeenTimestamp ?? parts.remote.timestamp
     this.indexLost = this.lastSeenTimestamp !== parts.remote.timestamp
+    this.knowsKeys = parts.indexRead !== false || parts.pending.replacePending
   }
 
   /** Reads the state that a local file and its index file hold. An index that can't be read counts as none. */
@@ -70,7 +73,7 @@ export class SyncState {
     // And a replacement that may be discarded needs to know how many groups there were.
     const unknown = pending.replacePending && remote.numGroups === undefined
     if (!index || unknown || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp })
+    return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined })
   }
 
   /** What a reader of this session sees of the remote: nothing while a replacement is pending. */

@@ -5,7 +5,7 @@ import { checkGroupSize, encodeGroup, type GroupEntry } from '../format/group.js
 import { groupKey, newId, valueKey } from '../format/names.js'
 import { timestampAfter } from '../format/timestamp.js'
 import { forEachConcurrent } from './concurrency.js'
-import type { ValueFetcher } from './fetch.js'
+import type { ValueSource } from './fetch.js'
 import type { GroupPlan } from './plan-push.js'
 import type { ProgressMeter } from './progress.js'
 import type { PushFailure } from './push-result.js'
@@ -34,7 +34,7 @@ export interface Uploaded {
 export interface UploadContext {
   remote: RemoteLocation
   state: SyncState
-  fetcher: ValueFetcher
+  fetcher: ValueSource
   environment: Environment
   meter: ProgressMeter
   signal: AbortSignal | undefined

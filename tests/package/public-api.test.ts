@@ -36,6 +36,8 @@ it('ebooklet exports this', () => {
     'LockUnavailableError',
     'MemoryStore',
     'MsgpackExtension',
+    'OfflineError',
+    'OfflineFileError',
     'PreconditionFailedError',
     'PushInProgressError',
     'ReadOnlyError',

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Pool, errors as undici, type Dispatcher } from 'undici'
 import { ClosedError } from '../../base/error.js'
-import { IncompleteResponseError, ResponseTooLargeError, StoreUnreachableError } from '../errors.js'
+import { IncompleteResponseError, isCertificateFailure, ResponseTooLargeError, StoreUnreachableError } from '../errors.js'
 
 /** Bodies above this are sent in pieces, so that each piece that got through counts as a sign of life. */
 const UPLOAD_PIECE = 256 * 1024
@@ -96,7 +96,7 @@ function whatHappened(cause: unknown, idleTimeout: number): string {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'the host name of the endpoint can not be resolved; check the endpoint and the network'
   if (code === 'ECONNREFUSED') return 'nothing listens at the endpoint; check its host and port'
   const message = cause instanceof Error ? cause.message : String(cause)
-  if (typeof code === 'string' && /CERT|TLS|SSL|SELF_SIGNED/.test(code)) return `no secure connection: ${message}`
+  if (isCertificateFailure(cause)) return `no secure connection: ${message}`
   return `the connection failed: ${message}`
 }
 

@@ -26,7 +26,7 @@ module.exports = {
       name: 'lock-and-sync-use-the-store-interface',
       severity: 'error',
       from: { path: '^src/(lock|sync)/' },
-      to: { path: '^src/store/', pathNot: '^src/store/(object-store|errors)' },
+      to: { path: '^src/store/', pathNot: '^src/store/(object-store|errors|transfer/)' },
     },
     {
       name: 'pure-code-has-no-node-modules',

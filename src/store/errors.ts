@@ -92,6 +92,11 @@ export class IncompleteResponseError extends StoreError {
   readonly code = 'INCOMPLETE_RESPONSE'
 }
 
+/** An object was deleted or replaced while it was read piece by piece, so the pieces are not of one object. */
+export class ObjectChangedError extends StoreError {
+  readonly code = 'OBJECT_CHANGED'
+}
+
 /** No usable credentials: none were found, they are malformed, or the package that looks for them is not installed. */
 export class CredentialsError extends StoreError {
   readonly code = 'CREDENTIALS'

@@ -3,6 +3,7 @@ export {
   BucketNotFoundError,
   CredentialsError,
   IncompleteResponseError,
+  ObjectChangedError,
   PreconditionFailedError,
   ResponseTooLargeError,
   StoreError,
@@ -16,6 +17,7 @@ export { compareKeys, MAX_KEY_BYTES } from './keys.js'
 export { withLimit } from './limit.js'
 export { MemoryBucket, MemoryStore, type MemoryBucketOptions, type MemoryStoreOptions } from './memory-store.js'
 export type * from './object-store.js'
+export * from './transfer/index.js'
 export { isRetryable, withRetry, type RetryOptions } from './retry.js'
 export type { S3Credentials, S3CredentialProvider, S3CredentialsOption } from './s3/credentials.js'
 export type { S3StoreOptions } from './s3/options.js'

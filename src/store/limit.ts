@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../base/error.js'
-import type { CallOptions, ListOptions, ObjectStore } from './object-store.js'
+import type { CallOptions, ListOptions, ObjectStore, PartUploads } from './object-store.js'
 
 /**
  * Bounds how many calls of a store run side by side; others wait for their turn, first come first served. The
@@ -22,9 +22,21 @@ export function withLimit(store: ObjectStore, concurrency = 16): ObjectStore {
     }
   }
   const take = <T>(options: CallOptions | undefined, call: () => Promise<T>) => turns.take(options?.signal, call)
+  const { parts } = store
+  const limitedParts: PartUploads | undefined = parts && {
+    minPartSize: parts.minPartSize,
+    maxParts: parts.maxParts,
+    begin: (key, layout, options) => take(options, () => parts.begin(key, layout, options)),
+    put: (upload, part, bytes, options) => take(options, () => parts.put(upload, part, bytes, options)),
+    complete: (upload, all, options) => take(options, () => parts.complete(upload, all, options)),
+    abort: (upload, options) => take(options, () => parts.abort(upload, options)),
+    list: (prefix, options) => walk(parts.list(prefix, options), options),
+  }
   return {
     name: store.name,
     writable: store.writable,
+    place: store.place,
+    parts: limitedParts,
     get: (key, options) => take(options, () => store.get(key, options)),
     head: (key, options) => take(options, () => store.head(key, options)),
     put: (key, body, options) => take(options, () => store.put(key, body, options)),

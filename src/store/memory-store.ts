@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ClosedError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
 import { checkEtag, checkGet, checkPut, checkSize, readableMetadata, resolveRange } from './checks.js'
-import { PreconditionFailedError } from './errors.js'
+import { PreconditionFailedError, UnsupportedOperationError } from './errors.js'
 import { checkKey, checkPrefix, compareKeys } from './keys.js'
 import type {
   CallOptions,
@@ -21,6 +21,7 @@ import type {
   ObjectStore,
   PutOptions,
   PutResult,
+  StorePlace,
 } from './object-store.js'
 
 interface Version {
@@ -40,9 +41,13 @@ export interface MemoryBucketOptions {
   environment?: Environment | undefined
 }
 
+let buckets = 0
+
 /** What one or several memory stores hold: lives as long as someone refers to it. */
 export class MemoryBucket {
   readonly versioned: boolean
+  /** Tells this bucket from every other of the process. */
+  readonly id = ++buckets
   readonly #environment: Environment
   readonly #opaque: boolean
   /** By key; the newest version last. */
@@ -105,12 +110,18 @@ export interface MemoryStoreOptions extends MemoryBucketOptions {
 export class MemoryStore implements ObjectStore {
   readonly name: string
   readonly writable = true
+  /** Objects are in memory anyway. */
+  readonly parts = undefined
   readonly bucket: MemoryBucket
   #closed = false
 
   constructor(options: MemoryStoreOptions = {}) {
     this.name = options.name ?? 'memory'
     this.bucket = options.bucket ?? new MemoryBucket(options)
+  }
+
+  get place(): StorePlace {
+    return { realm: `memory ${this.bucket.id}`, bucket: String(this.bucket.id) }
   }
 
   get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -185,6 +196,7 @@ export class MemoryStore implements ObjectStore {
       checkKey(this.name, sourceKey)
       checkKey(this.name, targetKey)
       checkEtag(options.ifSourceMatch)
+      if (options.sourceBucket !== undefined && options.sourceBucket !== this.place.bucket) throw new UnsupportedOperationError(`${this.name} copies only within itself`, { store: this.name, key: sourceKey })
       const source = this.bucket.latest(sourceKey)
       if (!source?.bytes) return { status: 'missing' }
       if (options.ifSourceMatch !== undefined && options.ifSourceMatch !== source.etag) throw this.#conflict(sourceKey)

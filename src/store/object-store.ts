@@ -11,6 +11,10 @@ export interface ObjectStore {
   readonly name: string
   /** False where every write is refused, as over a public URL. */
   readonly writable: boolean
+  /** Where the objects lie, so that a copy from one bucket to another needn't pass through here. Undefined: nowhere that could be told. */
+  readonly place?: StorePlace | undefined
+  /** Writing objects part by part; undefined where the store takes them only whole. `putLarge` (store/transfer) uses it. Wrappers pass both on. */
+  readonly parts?: PartUploads | undefined
 
   /**
    * Reads an object, or one range of it. `missing` means only that no such object exists: a missing
@@ -44,8 +48,8 @@ export interface ObjectStore {
   listVersions(prefix: string, options?: ListOptions): AsyncIterable<ListedVersion>
 
   /**
-   * Copies an object with its user metadata inside the store (server-side on S3).
-   * `missing` when the source doesn't exist.
+   * Copies an object with its user metadata inside the store (server-side on S3), or from another bucket of the same
+   * realm. Up to 5 GiB. `missing` when the source doesn't exist.
    */
   copy(sourceKey: string, targetKey: string, options?: CopyOptions): Promise<CopyResult>
 
@@ -112,6 +116,8 @@ export interface PutOptions extends CallOptions {
    */
   metadata?: Readonly<Record<string, string>> | undefined
   contentType?: string | undefined
+  /** Send a checksum (MD5) along, for the store to check what arrives. Default false: the transport's own checks. */
+  checksum?: boolean | undefined
   /** Write only if no such object exists. */
   ifNoneMatch?: '*' | undefined
   /** Write only if the object exists with this ETag. */
@@ -149,7 +155,16 @@ export interface ListedVersion extends ListedObject {
   isDeleteMarker: boolean
 }
 
+/** Stores of one realm can copy from one another's buckets by themselves. */
+export interface StorePlace {
+  /** The same text means: the same service, seen with the same credentials. It tells neither. */
+  readonly realm: string
+  readonly bucket: string
+}
+
 export interface CopyOptions extends CallOptions {
+  /** The bucket of the source, in the same realm (`ObjectStore.place`). Default: the store's own. */
+  sourceBucket?: string | undefined
   /**
    * Copies only if the source still has this ETag; otherwise a PreconditionFailedError. A server that ignores the
    * condition may have written the target by then: the error says so.
@@ -158,3 +173,68 @@ export interface CopyOptions extends CallOptions {
 }
 
 export type CopyResult = { status: 'ok'; etag: string } | { status: 'missing' }
+
+/** Uploads that put an object together from parts. Readers see nothing of it until it is completed. */
+export interface PartUploads {
+  /** Bytes that every part but the last must have at least. */
+  readonly minPartSize: number
+  readonly maxParts: number
+
+  /** Begins an upload. What it leaves when it is never completed nor aborted is found by `list`. */
+  begin(key: string, layout: PartLayout, options?: BeginUploadOptions): Promise<PartUpload>
+
+  /** Sends one part, with a checksum that the store verifies. The same part may be sent again: the last one counts. */
+  put(upload: PartUpload, part: PartPlace, bytes: Uint8Array, options?: CallOptions): Promise<UploadedPart>
+
+  /**
+   * Makes the object of all its parts, in their order, atomically. Conditions are those of `put`; a server that
+   * ignores them on this call (Ceph's gateway 16) does so in silence.
+   * @throws PreconditionFailedError
+   */
+  complete(upload: PartUpload, parts: readonly UploadedPart[], options?: CompleteUploadOptions): Promise<PutResult>
+
+  /** Gives up an upload and frees its parts; one that is gone (completed or aborted) counts as aborted. */
+  abort(upload: Pick<PartUpload, 'key' | 'id'>, options?: CallOptions): Promise<void>
+
+  /** Uploads under way or left behind, by key. A store that sweeps them away by itself lists none. */
+  list(prefix: string, options?: CallOptions): AsyncIterable<ListedUpload>
+}
+
+export interface PartLayout {
+  /** Bytes of the whole object. */
+  size: number
+  /** Bytes of every part but the last, which may have fewer. */
+  partSize: number
+}
+
+export type BeginUploadOptions = Pick<PutOptions, 'metadata' | 'contentType' | 'signal'>
+
+export type CompleteUploadOptions = Pick<PutOptions, 'ifMatch' | 'ifNoneMatch' | 'etagForm' | 'signal'>
+
+export interface PartUpload {
+  readonly key: string
+  /** The store's name for the upload. */
+  readonly id: string
+  readonly layout: PartLayout
+  /** What `begin` was given: some stores write it only with `complete`. */
+  readonly options: Pick<BeginUploadOptions, 'metadata' | 'contentType'>
+}
+
+export interface PartPlace {
+  /** From 1 on. */
+  number: number
+  /** Where its bytes start in the object: (number - 1) · partSize. */
+  offset: number
+}
+
+export interface UploadedPart {
+  number: number
+  etag: string
+}
+
+export interface ListedUpload {
+  key: string
+  id: string
+  /** When it was begun, ms since the Unix epoch; undefined where the store doesn't tell. */
+  initiated: number | undefined
+}

@@ -5,8 +5,10 @@ import { equalBytes } from '../base/bytes.js'
 import { readableMetadata } from './checks.js'
 import { IncompleteResponseError, PreconditionFailedError, StoreRequestError, StoreUnreachableError } from './errors.js'
 import { compareKeys } from './keys.js'
+import { partsEtag } from './part-etag.js'
 import type {
   CallOptions,
+  CompleteUploadOptions,
   CopyOptions,
   CopyResult,
   DeleteResult,
@@ -19,8 +21,12 @@ import type {
   ListedVersion,
   ListOptions,
   ObjectStore,
+  PartUpload,
+  PartUploads,
   PutOptions,
   PutResult,
+  StorePlace,
+  UploadedPart,
 } from './object-store.js'
 
 export interface RetryOptions {
@@ -63,6 +69,7 @@ class RetryingStore implements ObjectStore {
   readonly name: string
   readonly writable: boolean
   readonly #inner: ObjectStore
+  readonly parts: PartUploads | undefined
   readonly #pauses: Pauses
 
   constructor(inner: ObjectStore, options: RetryOptions) {
@@ -70,6 +77,11 @@ class RetryingStore implements ObjectStore {
     this.name = inner.name
     this.writable = inner.writable
     this.#pauses = new Pauses(inner.name, options)
+    this.parts = inner.parts && this.#patientParts(inner.parts)
+  }
+
+  get place(): StorePlace | undefined {
+    return this.#inner.place
   }
 
   get(key: string, options?: GetOptions): Promise<GetResult> {
@@ -158,6 +170,41 @@ class RetryingStore implements ObjectStore {
     return got.status === 'ok' && got.info.etag === info.etag && equalBytes(got.bytes, body) ? own : state
   }
 
+  #patientParts(parts: PartUploads): PartUploads {
+    const pauses = this.#pauses
+    return {
+      minPartSize: parts.minPartSize,
+      maxParts: parts.maxParts,
+      // One whose answer is lost stays behind without parts, until listings of uploads find it.
+      begin: (key, layout, options) => pauses.retry(options, () => parts.begin(key, layout, options)),
+      put: (upload, part, bytes, options) => pauses.retry(options, () => parts.put(upload, part, bytes, options)),
+      complete: (upload, all, options) => this.#complete(parts, upload, all, options),
+      abort: (upload, options) => pauses.retry(options, () => parts.abort(upload, options)),
+      // Short, and begun anew as a whole where it breaks off.
+      list: (prefix, options) => anew(pauses, options, () => parts.list(prefix, options)),
+    }
+  }
+
+  /* Not repeated blindly either: after the first try the upload may be gone because it succeeded. */
+  async #complete(uploads: PartUploads, upload: PartUpload, parts: readonly UploadedPart[], options: CompleteUploadOptions = {}): Promise<PutResult> {
+    let doubt: unknown
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await uploads.complete(upload, parts, options)
+      } catch (error) {
+        const passing = isRetryable(error)
+        if (!passing && doubt === undefined) throw error
+        doubt = error
+        if (passing && attempt < this.#pauses.attempts) await this.#pauses.pause(attempt, error, options.signal)
+        const head = await this.head(upload.key, { signal: options.signal })
+        if (head.status === 'ok' && head.info.size === upload.layout.size && head.info.etag === partsEtag(parts)) {
+          return { etag: head.info.etag, versionId: head.info.versionId }
+        }
+        if (!passing || attempt >= this.#pauses.attempts) throw error
+      }
+    }
+  }
+
   /* Goes on behind the last key that was given in full. The versions of the last key come again: they are passed over. */
   async *#listing<T extends ListedObject>(options: ListOptions | undefined, open: (startAfter: string | undefined) => AsyncIterable<T>, versionOf: (item: T) => string | undefined): AsyncGenerator<T> {
     let completed = options?.startAfter
@@ -241,5 +288,25 @@ class Pauses {
 
   #closedError(): ClosedError {
     return new ClosedError(`the store ${this.#name} is closed`)
+  }
+}
+
+/** A listing that can't go on from its middle: what was given already is passed over when it is made again. */
+async function* anew<T extends { key: string; id: string }>(pauses: Pauses, options: CallOptions | undefined, open: () => AsyncIterable<T>): AsyncGenerator<T> {
+  const given = new Set<string>()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for await (const item of open()) {
+        const name = `${item.id} ${item.key}`
+        if (given.has(name)) continue
+        given.add(name)
+        attempt = 1
+        yield item
+      }
+      return
+    } catch (error) {
+      if (!isRetryable(error) || attempt >= pauses.attempts) throw error
+      await pauses.pause(attempt, error, options?.signal)
+    }
   }
 }

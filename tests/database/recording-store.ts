@@ -1,11 +1,11 @@
 /** A store that passes everything on, writes down each call, and lets a test step in before or after one. */
 import type {
   CallOptions, CopyOptions, CopyResult, DeleteResult, DeleteTarget, GetOptions, GetResult, HeadOptions, HeadResult,
-  ListedObject, ListedVersion, ObjectStore, PutOptions, PutResult,
+  ListedObject, ListedUpload, ListedVersion, ObjectStore, PartUploads, PutOptions, PutResult, StorePlace,
 } from '../../src/store/object-store.js'
 
 export interface RecordedCall {
-  op: 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy'
+  op: 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads'
   key: string
   bytesUp: number
   bytesDown: number
@@ -24,6 +24,7 @@ export interface Hooks {
 export class RecordingStore implements ObjectStore {
   readonly name: string
   readonly writable: boolean
+  readonly parts: PartUploads | undefined
   calls: RecordedCall[] = []
   hooks: Hooks = {}
   readonly #inner: ObjectStore
@@ -32,6 +33,11 @@ export class RecordingStore implements ObjectStore {
     this.#inner = inner
     this.name = inner.name
     this.writable = inner.writable
+    this.parts = inner.parts && this.#recordedParts(inner.parts)
+  }
+
+  get place(): StorePlace | undefined {
+    return this.#inner.place
   }
 
   /** Forgets the calls so far and returns them. */
@@ -73,6 +79,26 @@ export class RecordingStore implements ObjectStore {
   }
   close(): Promise<void> {
     return this.#inner.close()
+  }
+
+  #recordedParts(parts: PartUploads): PartUploads {
+    const list = async function* (this: RecordingStore, prefix: string, options?: CallOptions): AsyncGenerator<ListedUpload> {
+      await this.#record('listUploads', prefix, async () => undefined)
+      yield* parts.list(prefix, options)
+    }
+    return {
+      minPartSize: parts.minPartSize,
+      maxParts: parts.maxParts,
+      begin: (key, layout, options) => this.#record('beginUpload', key, () => parts.begin(key, layout, options)),
+      put: (upload, part, bytes, options) =>
+        this.#record('putPart', upload.key, (call) => {
+          call.bytesUp = bytes.length
+          return parts.put(upload, part, bytes, options)
+        }),
+      complete: (upload, all, options) => this.#record('completeUpload', upload.key, () => parts.complete(upload, all, options)),
+      abort: (upload, options) => this.#record('abortUpload', upload.key, () => parts.abort(upload, options)),
+      list: list.bind(this),
+    }
   }
 
   async #record<T>(op: RecordedCall['op'], key: string, act: (call: RecordedCall) => Promise<T>): Promise<T> {

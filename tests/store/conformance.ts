@@ -9,6 +9,7 @@ import {
 } from '../../src/store/errors.js'
 import { compareKeys } from '../../src/store/keys.js'
 import type { GetResult, ListedObject, ObjectStore } from '../../src/store/object-store.js'
+import { largeObjects } from './conformance-large.js'
 
 /** One bucket for the whole suite; every test works under a prefix of its own. */
 export interface ConformanceBucket {
@@ -24,6 +25,10 @@ export interface ConformanceFeatures {
   versions?: boolean
   /** The store honours If-None-Match and If-Match of a PUT. Default true. */
   conditionalPut?: boolean
+  /** The store takes objects by parts. Default true. */
+  parts?: boolean
+  /** The store honours the conditions of a PUT when an upload by parts is completed, too. Default as `conditionalPut`. */
+  conditionalComplete?: boolean
   /** The store honours the condition of a copy before it writes. Default true. */
   conditionalCopy?: boolean
   /** There can be a bucket that doesn't exist. Default true. */
@@ -65,6 +70,7 @@ export function objectStoreConformance(name: string, factory: () => Promise<Conf
     deleting(context)
     versions(context)
     copying(context)
+    largeObjects(context)
     failing(context)
     closing(context)
   })

@@ -1,11 +1,16 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/base/environment.js'
-import { AccessDeniedError, IncompleteResponseError, StoreRequestError, StoreUnreachableError } from '../../src/store/errors.js'
+import { DirectoryStore } from '../../src/store/directory/directory-store.js'
+import { AccessDeniedError, IncompleteResponseError, PreconditionFailedError, StoreRequestError, StoreUnreachableError } from '../../src/store/errors.js'
 import { withLimit } from '../../src/store/limit.js'
 import { MemoryBucket, MemoryStore } from '../../src/store/memory-store.js'
-import type { ListedObject, ObjectStore } from '../../src/store/object-store.js'
+import type { ListedObject, ObjectStore, PartUploads } from '../../src/store/object-store.js'
 import { isRetryable, withRetry } from '../../src/store/retry.js'
+import { putLarge } from '../../src/store/transfer/index.js'
 import { countingStore } from '../support/counting-store.js'
 import { altered } from './altered.js'
 import { objectStoreConformance } from './conformance.js'
@@ -50,13 +55,15 @@ function failing(store: ObjectStore, times: number, options: { after?: boolean; 
 
 /* The buckets of a memory store are objects of this process, so none can be missing. */
 const missingBuckets = false
+/* Its objects are in memory anyway. */
+const parts = false
 
 async function retryOverMemory() {
   const bucket = new MemoryBucket()
   return { open: () => withRetry(new MemoryStore({ bucket })) }
 }
 
-objectStoreConformance('retry over memory', retryOverMemory, { missingBuckets })
+objectStoreConformance('retry over memory', retryOverMemory, { missingBuckets, parts })
 
 objectStoreConformance(
   'limit over retry over memory, versioned',
@@ -64,7 +71,7 @@ objectStoreConformance(
     const bucket = new MemoryBucket({ versioned: true })
     return { open: () => withLimit(withRetry(new MemoryStore({ bucket })), 3) }
   },
-  { versions: true, missingBuckets },
+  { versions: true, missingBuckets, parts },
 )
 
 async function retryOverFailures() {
@@ -103,14 +110,103 @@ async function retryOverFailures() {
   return { open }
 }
 
-objectStoreConformance('retry over a store that keeps failing', retryOverFailures, { missingBuckets })
+objectStoreConformance('retry over a store that keeps failing', retryOverFailures, { missingBuckets, parts })
 
 async function countingOverMemory() {
   const bucket = new MemoryBucket()
   return { open: () => countingStore(new MemoryStore({ bucket })).store }
 }
 
-objectStoreConformance('counting over memory', countingOverMemory, { missingBuckets })
+objectStoreConformance('counting over memory', countingOverMemory, { missingBuckets, parts })
+
+/** The directory store takes parts; each third call of it and of its uploads fails, before or after it has acted. */
+async function failingDirectory() {
+  const root = await mkdtemp(join(tmpdir(), 'ebooklet-wrapped-'))
+  const environment = impatient()
+  let calls = 0
+  const flaky = <T extends object>(inner: T, names: readonly (keyof T)[]): Partial<T> =>
+    Object.fromEntries(
+      names.map((name) => [
+        name,
+        async (...args: unknown[]) => {
+          const turn = calls++ % 6
+          if (turn === 2) throw busy()
+          const result = await (inner[name] as (...args: unknown[]) => Promise<unknown>).apply(inner, args)
+          if (turn === 5) throw broken()
+          return result
+        },
+      ]),
+    ) as Partial<T>
+  const open = () => {
+    const store = new DirectoryStore({ root })
+    const { minPartSize, maxParts } = store.parts
+    const uploads = { minPartSize, maxParts, list: store.parts.list.bind(store.parts), ...flaky<PartUploads>(store.parts, ['begin', 'put', 'complete', 'abort']) } as PartUploads
+    return withLimit(withRetry(altered(store, { ...flaky<ObjectStore>(store, ['get', 'head', 'put', 'delete', 'copy']), parts: uploads }), { environment }), 5)
+  }
+  return { open, missing: () => withRetry(new DirectoryStore({ root: join(root, 'not-there') })), dispose: () => rm(root, { recursive: true }) }
+}
+
+objectStoreConformance('limit over retry over a directory that keeps failing', failingDirectory, { pagingObjects: 50 })
+
+describe('completing an upload again', () => {
+  const setup = async (fail: (attempt: number, complete: () => Promise<unknown>) => Promise<unknown>) => {
+    const root = await mkdtemp(join(tmpdir(), 'ebooklet-complete-'))
+    const plain = new DirectoryStore({ root })
+    const { store: counted, counts } = countingStore(plain)
+    let attempt = 0
+    const uploads = { ...(counted.parts as PartUploads), complete: (...args: Parameters<PartUploads['complete']>) => fail(++attempt, () => (counted.parts as PartUploads).complete(...args)) } as PartUploads
+    const store = withRetry(altered(counted, { parts: uploads }), { environment: impatient(), attempts: 3 })
+    return { root, plain, counts, store, [Symbol.asyncDispose]: () => rm(root, { recursive: true }) }
+  }
+  const source = { size: 10, read: (offset: number, length: number) => text('0123456789').subarray(offset, offset + length) }
+  const write = (store: ObjectStore) => putLarge(store, 'k', source, { partSize: 4 })
+
+  test('that did arrive is a success, found by its ETag and size, not by trying again', async () => {
+    await using it = await setup(async (_, complete) => {
+      await complete()
+      throw broken()
+    })
+    const put = await write(it.store)
+    expect(await it.plain.get('k')).toMatchObject({ bytes: text('0123456789'), info: { etag: put.etag } })
+    expect(it.counts.calls).toMatchObject({ completeUpload: 1, head: 1, abortUpload: 0 })
+  })
+
+  test('that did not arrive is tried again', async () => {
+    await using it = await setup(async (attempt, complete) => {
+      if (attempt === 1) throw busy()
+      return complete()
+    })
+    await write(it.store)
+    expect(it.counts.calls).toMatchObject({ beginUpload: 1, putPart: 3, completeUpload: 1, head: 1 })
+  })
+
+  test('that arrives late, so that the second one finds no upload, is a success', async () => {
+    await using it = await setup(async (attempt, complete) => {
+      if (attempt === 1) throw broken()
+      await complete()
+      throw new StoreRequestError('gone', { store: 's', status: 404, reason: 'NoSuchUpload' })
+    })
+    await write(it.store)
+    expect(await it.plain.get('k')).toMatchObject({ bytes: text('0123456789') })
+  })
+
+  test('where another object is there is a failure, and the upload is given up', async () => {
+    await using it = await setup(async () => {
+      await it.plain.put('k', text('9876543210'))
+      throw broken()
+    })
+    await expect(write(it.store)).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' })
+    expect(await it.plain.get('k')).toMatchObject({ bytes: text('9876543210') })
+    expect(it.counts.calls.abortUpload).toBe(1)
+    expect(await readdir(join(it.root, '.tmp'))).toEqual([])
+  })
+
+  test('that is refused at the first try is an answer', async () => {
+    await using it = await setup(async () => Promise.reject(new PreconditionFailedError('no', { store: 's' })))
+    await expect(write(it.store)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+    expect(it.counts.calls).toMatchObject({ head: 0, abortUpload: 1 })
+  })
+})
 
 describe('retry', () => {
   test('which errors pass', () => {

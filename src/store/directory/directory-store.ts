@@ -22,10 +22,12 @@ import type {
   ObjectStore,
   PutOptions,
   PutResult,
+  StorePlace,
 } from '../object-store.js'
 import { withKeyLock } from './key-lock.js'
 import { keyPath } from './names.js'
-import { encodeHead, FILE_PIECE, readExactly, readHead, writeAll, type ObjectFile } from './object-file.js'
+import { encodeHead, etagOf, FILE_PIECE, readExactly, readHead, writeAll, type ObjectFile } from './object-file.js'
+import { DirectoryPartUploads } from './part-uploads.js'
 import { walkKeys } from './walk.js'
 
 export interface DirectoryStoreOptions {
@@ -51,6 +53,7 @@ const FOLDER_ATTEMPTS = 100
 export class DirectoryStore implements ObjectStore {
   readonly name: string
   readonly writable = true
+  readonly parts: DirectoryPartUploads
   readonly #root: string
   readonly #temporary: string
   readonly #create: boolean
@@ -65,6 +68,23 @@ export class DirectoryStore implements ObjectStore {
     this.#create = options.create ?? false
     this.#environment = options.environment ?? systemEnvironment()
     this.name = this.#root
+    this.parts = new DirectoryPartUploads({
+      name: this.name,
+      temporary: this.#temporary,
+      call: (key, asked, action) => this.#call(key, asked, action),
+      prepare: async (key, asked) => {
+        checkPut(asked)
+        this.#pathOf(key)
+        await this.#checkRoot(asked)
+        await this.#prepareTemporary()
+      },
+      check: (asked) => this.#checkOpen(asked),
+      place: (key, temporary, asked) => this.#place(key, temporary, this.#pathOf(key), asked),
+    })
+  }
+
+  get place(): StorePlace {
+    return { realm: `directory ${this.#root}`, bucket: this.#root }
   }
 
   async get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -89,7 +109,8 @@ export class DirectoryStore implements ObjectStore {
       const path = this.#pathOf(key)
       checkPut(options)
       await this.#checkRoot(options)
-      const { bytes, etag } = encodeHead(body, readableMetadata(Object.entries(options.metadata ?? {})), options.contentType)
+      const etag = etagOf(body)
+      const bytes = encodeHead({ size: body.length, etag, metadata: readableMetadata(Object.entries(options.metadata ?? {})), contentType: options.contentType })
       const check = () => this.#checkOpen(options)
       await this.#replace(key, path, options, async (file) => {
         await writeAll(file, bytes, check)
@@ -145,6 +166,7 @@ export class DirectoryStore implements ObjectStore {
 
   async copy(sourceKey: string, targetKey: string, options: CopyOptions = {}): Promise<CopyResult> {
     checkEtag(options.ifSourceMatch)
+    if (options.sourceBucket !== undefined && options.sourceBucket !== this.#root) throw new UnsupportedOperationError(`${this.name} copies only within itself`, { store: this.name, key: sourceKey })
     return this.#withObject<CopyResult>(sourceKey, options, async (source, { info, bodyAt }, path) => {
       const target = this.#pathOf(targetKey)
       if (options.ifSourceMatch !== undefined && options.ifSourceMatch !== info.etag) throw this.#conflict(sourceKey)
@@ -188,8 +210,7 @@ export class DirectoryStore implements ObjectStore {
   /** Writes a file beside, and puts it in the place of the object where the condition holds. */
   async #replace(key: string, path: string, options: PutOptions, write: (file: FileHandle) => Promise<void>): Promise<void> {
     const temporary = join(this.#temporary, randomUUID())
-    await mkdir(this.#temporary, { recursive: true })
-    await this.#sweep()
+    await this.#prepareTemporary()
     try {
       const file = await open(temporary, 'wx')
       try {
@@ -198,14 +219,24 @@ export class DirectoryStore implements ObjectStore {
       } finally {
         await file.close()
       }
-      await withKeyLock(join(this.#root, '.locks'), key, this.#environment, options.signal, async (locked) => {
-        await this.#checkCondition(key, path, options, locked)
-        this.#checkOpen(options)
-        await this.#moveInto(key, temporary, path, options.ifNoneMatch !== undefined)
-      })
+      await this.#place(key, temporary, path, options)
     } finally {
       await rm(temporary, { force: true })
     }
+  }
+
+  async #prepareTemporary(): Promise<void> {
+    await mkdir(this.#temporary, { recursive: true })
+    await this.#sweep()
+  }
+
+  /** Puts a durable file in the place of the object where the condition holds. */
+  #place(key: string, temporary: string, path: string, options: PutOptions): Promise<void> {
+    return withKeyLock(join(this.#root, '.locks'), key, this.#environment, options.signal, async (locked) => {
+      await this.#checkCondition(key, path, options, locked)
+      this.#checkOpen(options)
+      await this.#moveInto(key, temporary, path, options.ifNoneMatch !== undefined)
+    })
   }
 
   async #checkCondition(key: string, path: string, options: PutOptions, locked: boolean): Promise<void> {

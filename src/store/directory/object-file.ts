@@ -25,13 +25,26 @@ export interface ObjectFile {
   bodyAt: number
 }
 
-/** Everything before the body, and the ETag: the MD5 of the body, as on most S3 stores. */
-export function encodeHead(body: Uint8Array, metadata: Readonly<Record<string, string>>, contentType: string | undefined): { bytes: Uint8Array; etag: string } {
-  const etag = createHash('md5').update(body).digest('hex')
-  const header = new TextEncoder().encode(JSON.stringify({ size: body.length, etag, metadata, contentType }))
+/** What stands before the body. */
+export interface ObjectHead {
+  size: number
+  /** The MD5 of the body, as on most S3 stores, or that of its parts' MD5s. */
+  etag: string
+  metadata: Readonly<Record<string, string>>
+  contentType: string | undefined
+}
+
+/** The ETag of a body that is written whole. */
+export function etagOf(body: Uint8Array): string {
+  return createHash('md5').update(body).digest('hex')
+}
+
+/** Everything before the body. */
+export function encodeHead({ size, etag, metadata, contentType }: ObjectHead): Uint8Array {
+  const header = new TextEncoder().encode(JSON.stringify({ size, etag, metadata, contentType }))
   const length = new Uint8Array(4)
   new DataView(length.buffer).setUint32(0, header.length)
-  return { bytes: concatBytes([MAGIC, length, header]), etag }
+  return concatBytes([MAGIC, length, header])
 }
 
 /** @throws FormatError when the file is none of an object, or is damaged */
@@ -80,11 +93,11 @@ export async function readExactly(file: FileHandle, path: string, position: numb
   return out
 }
 
-/** Writes all bytes, in pieces; `check` is called before each. */
-export async function writeAll(file: FileHandle, bytes: Uint8Array, check?: () => void): Promise<void> {
+/** Writes all bytes, in pieces; `check` is called before each. `position`: default where the file stands. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array, check?: () => void, position?: number): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     check?.()
-    const { bytesWritten } = await file.write(bytes, at, Math.min(FILE_PIECE, bytes.length - at))
+    const { bytesWritten } = await file.write(bytes, at, Math.min(FILE_PIECE, bytes.length - at), position === undefined ? null : position + at)
     at += bytesWritten
   }
 }

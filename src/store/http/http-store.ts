@@ -46,6 +46,8 @@ const warned = new Set<string>()
 export class HttpStore implements ObjectStore {
   readonly name: string
   readonly writable = false
+  readonly place = undefined
+  readonly parts = undefined
   readonly dbKey: string
   readonly #target: Target
   readonly #authorization: string | undefined

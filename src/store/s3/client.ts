@@ -82,13 +82,18 @@ export class S3Client {
 
   /** The root element of an XML answer. An error document under a success status throws as the error that it is. */
   async sendForXml(request: S3ClientRequest): Promise<XmlElement> {
+    return (await this.sendForXmlAnswer(request)).root
+  }
+
+  /** Like `sendForXml`, with the version that was written, where there is one. */
+  async sendForXmlAnswer(request: S3ClientRequest): Promise<{ root: XmlElement; versionId: string | undefined }> {
     const response = await this.send(request)
     const text = new TextDecoder().decode(await response.read(this.name, MAX_XML_BYTES))
     const root = this.#parse(text, request, response.status)
     const said = errorDocument(root)
     // The status line went out before the work was done, so this is what 5xx is elsewhere.
     if (said !== undefined) throw this.#error({ ...said, status: 500, retryAfter: undefined }, request)
-    return root
+    return { root, versionId: response.header('x-amz-version-id') }
   }
 
   #parse(text: string, request: S3ClientRequest, status: number): XmlElement {

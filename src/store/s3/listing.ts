@@ -1,7 +1,7 @@
 import { StoreRequestError } from '../errors.js'
 import { bareEtag } from '../http/answers.js'
 import { compareKeys } from '../keys.js'
-import type { ListedObject, ListedVersion } from '../object-store.js'
+import type { ListedObject, ListedUpload, ListedVersion } from '../object-store.js'
 import type { XmlElement } from './xml.js'
 
 /** Where the next page of a listing starts: the query parameters that ask for it. */
@@ -38,6 +38,21 @@ export function versionPage(root: XmlElement, store: string): Page<ListedVersion
   if (key === undefined || key === '') throw malformed(store, 'it goes on but does not say where')
   const version = root.value('NextVersionIdMarker')
   return { items, next: { 'key-marker': decode(key), ...(version === undefined || version === '' ? {} : { 'version-id-marker': version }) } }
+}
+
+/** Reads a page of ListMultipartUploads. */
+export function uploadPage(root: XmlElement, store: string): Page<ListedUpload> {
+  const decode = keyDecoder(root, store)
+  const items = root.all('Upload').map((element) => {
+    const [key, id] = [element.value('Key'), element.value('UploadId')]
+    if (key === undefined || id === undefined || id === '') throw malformed(store, 'an upload without key or id')
+    const initiated = Date.parse(element.value('Initiated') ?? '')
+    return { key: decode(key), id, initiated: Number.isNaN(initiated) ? undefined : initiated }
+  })
+  if (root.value('IsTruncated') !== 'true') return { items, next: undefined }
+  const key = root.value('NextKeyMarker')
+  if (key === undefined || key === '') throw malformed(store, 'it goes on but does not say where')
+  return { items, next: { 'key-marker': decode(key), 'upload-id-marker': root.value('NextUploadIdMarker') ?? '' } }
 }
 
 function listedObject(element: XmlElement, decode: (key: string) => string, store: string): ListedObject {
@@ -95,6 +110,30 @@ export async function* walkPages<T extends ListedObject>(
     }
     stale = fresh ? 0 : stale + 1
     if (stale > MAX_STALE_PAGES) throw malformed(store, 'it goes on without anything new')
+    continuation = page.next
+  }
+}
+
+/**
+ * Walks the pages of a listing of uploads. Each must be under the prefix and come once; pages without anything new end it.
+ * Servers disagree on the order of uploads of one key, so that isn't relied on.
+ * @throws StoreRequestError
+ */
+export async function* walkUploads(store: string, prefix: string, fetchPage: (continuation: Continuation) => Promise<Page<ListedUpload>>): AsyncGenerator<ListedUpload> {
+  const seen = new Set<string>()
+  let continuation: Continuation | undefined = {}
+  while (continuation !== undefined) {
+    const page: Page<ListedUpload> = await fetchPage(continuation)
+    let fresh = false
+    for (const upload of page.items) {
+      if (!upload.key.startsWith(prefix)) throw malformed(store, `an upload outside of the prefix: ${upload.key}`)
+      const name = `${upload.id} ${upload.key}`
+      if (seen.has(name)) continue
+      seen.add(name)
+      fresh = true
+      yield upload
+    }
+    if (!fresh && page.next !== undefined) throw malformed(store, 'it goes on without anything new')
     continuation = page.next
   }
 }

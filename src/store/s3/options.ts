@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../../base/error.js'
 import type { Environment } from '../../base/environment.js'
 import { percentEncode } from '../keys.js'
 import type { S3CredentialsOption } from './credentials.js'
+import { sha256Hex } from './signing.js'
 
 export interface S3StoreOptions {
   bucket: string
@@ -72,6 +73,24 @@ export function resolveAddress(options: S3StoreOptions, region: string): S3Addre
     secure,
     name: options.endpoint === undefined ? `s3://${bucket}` : `s3://${bucket} at ${url.protocol}//${url.host}${base}`,
   }
+}
+
+const providers = new WeakMap<object, number>()
+let providerCount = 0
+
+/** The same text for stores of one service with the same credentials. A hash: it shows neither. */
+export function realmOf({ endpoint, credentials }: S3StoreOptions): string {
+  const service = endpoint === undefined ? 'aws' : endpointUrl(endpoint).href
+  return sha256Hex(new TextEncoder().encode(JSON.stringify([service, identityOf(credentials)])))
+}
+
+function identityOf(credentials: S3CredentialsOption | undefined): unknown {
+  if (credentials === undefined || credentials === 'anonymous') return credentials ?? 'chain'
+  if (typeof credentials === 'object') return [credentials.accessKeyId]
+  // What a function will give isn't known; the same function gives the same.
+  const known = providers.get(credentials) ?? ++providerCount
+  providers.set(credentials, known)
+  return known
 }
 
 function endpointUrl(endpoint: string): URL {

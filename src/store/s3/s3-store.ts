@@ -4,7 +4,9 @@ import { BucketNotFoundError, PreconditionFailedError, StoreRequestError } from 
 import { bareEtag, objectInfo, rangeHeader, readObject } from '../http/answers.js'
 import { checkKey, checkPrefix, percentEncode } from '../keys.js'
 import type {
+  BeginUploadOptions,
   CallOptions,
+  CompleteUploadOptions,
   CopyOptions,
   CopyResult,
   DeleteResult,
@@ -19,12 +21,14 @@ import type {
   ObjectStore,
   PutOptions,
   PutResult,
+  StorePlace,
 } from '../object-store.js'
 import { S3Client, type S3ClientRequest } from './client.js'
 import { CredentialsSource } from './credentials.js'
 import { objectAdvances, objectPage, versionAdvances, versionPage, walkPages } from './listing.js'
 import { deleteObjects } from './multi-delete.js'
-import { positive, resolveAddress, resolveRegion, type S3StoreOptions } from './options.js'
+import { md5, S3PartUploads } from './part-uploads.js'
+import { positive, realmOf, resolveAddress, resolveRegion, type S3StoreOptions } from './options.js'
 
 /**
  * A bucket of AWS S3 or of a service that speaks its language. Keys go over the wire exactly as they are.
@@ -33,7 +37,9 @@ import { positive, resolveAddress, resolveRegion, type S3StoreOptions } from './
 export class S3Store implements ObjectStore {
   readonly name: string
   readonly writable = true
+  readonly parts: S3PartUploads
   readonly #client: S3Client
+  readonly #realm: string
   readonly #bucket: string
   readonly #bareEtags: boolean
   readonly #pageSize: number | undefined
@@ -60,6 +66,20 @@ export class S3Store implements ObjectStore {
       connections: positive('connections', options.connections, 16),
       signPayload: options.signPayload ?? false,
     })
+    this.#realm = realmOf(options)
+    this.parts = new S3PartUploads({
+      client: this.#client,
+      check: (key, asked) => {
+        this.#check(key, asked)
+        checkPut(asked)
+      },
+      describe: (asked) => describe(asked),
+      conditions: (asked) => this.#conditions(asked),
+    })
+  }
+
+  get place(): StorePlace {
+    return { realm: this.#realm, bucket: this.#bucket }
   }
 
   async get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -101,13 +121,8 @@ export class S3Store implements ObjectStore {
   async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
     this.#check(key, options)
     checkPut(options)
-    const headers: Record<string, string> = { 'content-type': options.contentType ?? 'application/octet-stream' }
-    for (const [name, value] of Object.entries(options.metadata ?? {})) headers[`x-amz-meta-${name}`] = value
-    if (options.ifNoneMatch !== undefined) headers['if-none-match'] = options.ifNoneMatch
-    if (options.ifMatch !== undefined) {
-      const bare = options.etagForm === undefined ? this.#bareEtags : options.etagForm === 'bare'
-      headers['if-match'] = bare ? options.ifMatch : `"${options.ifMatch}"`
-    }
+    const headers = { ...describe(options), ...this.#conditions(options) }
+    if (options.checksum === true) headers['content-md5'] = md5(body)
     const response = await this.#client.send({
       method: 'PUT',
       key,
@@ -153,7 +168,7 @@ export class S3Store implements ObjectStore {
     this.#check(sourceKey, options)
     checkKey(this.name, targetKey)
     checkEtag(options.ifSourceMatch)
-    const headers: Record<string, string> = { 'x-amz-copy-source': `/${percentEncode(this.#bucket)}/${percentEncode(sourceKey, '/')}` }
+    const headers: Record<string, string> = { 'x-amz-copy-source': `/${percentEncode(options.sourceBucket ?? this.#bucket)}/${percentEncode(sourceKey, '/')}` }
     if (options.ifSourceMatch !== undefined) headers['x-amz-copy-source-if-match'] = this.#bareEtags ? options.ifSourceMatch : `"${options.ifSourceMatch}"`
     const conditional = options.ifSourceMatch !== undefined
     try {
@@ -176,6 +191,16 @@ export class S3Store implements ObjectStore {
     checkKey(this.name, key)
   }
 
+  #conditions(options: CompleteUploadOptions): Record<string, string> {
+    const headers: Record<string, string> = {}
+    if (options.ifNoneMatch !== undefined) headers['if-none-match'] = options.ifNoneMatch
+    if (options.ifMatch !== undefined) {
+      const bare = options.etagForm === undefined ? this.#bareEtags : options.etagForm === 'bare'
+      headers['if-match'] = bare ? options.ifMatch : `"${options.ifMatch}"`
+    }
+    return headers
+  }
+
   async #listRequest(query: Readonly<Record<string, string>>, options: ListOptions) {
     const paged = this.#pageSize === undefined ? query : { ...query, 'max-keys': String(this.#pageSize) }
     const root = await this.#client.sendForXml({ method: 'GET', action: 'list', query: paged, accept: [200], signal: options.signal })
@@ -185,7 +210,9 @@ export class S3Store implements ObjectStore {
 
   /* Ceph's gateway 16 ignores the condition of a copy. An ETag that differs may also come from a multipart source, so it is asked. */
   async #checkSource(sourceKey: string, targetKey: string, options: CopyOptions): Promise<void> {
-    const source = await this.head(sourceKey, { signal: options.signal })
+    const { sourceBucket = this.#bucket, ifSourceMatch = '' } = options
+    if (sourceBucket !== this.#bucket && ifSourceMatch.includes('-')) return
+    const source = sourceBucket !== this.#bucket ? { status: 'missing' as const } : await this.head(sourceKey, { signal: options.signal })
     if (source.status === 'ok' && source.info.etag === options.ifSourceMatch) return
     throw new PreconditionFailedError(`${this.name}: ${sourceKey} has changed, and the server copied it to ${targetKey} nevertheless`, { store: this.name, key: sourceKey })
   }
@@ -200,4 +227,11 @@ export class S3Store implements ObjectStore {
     }
     this.#bucketSeen = true
   }
+}
+
+/** Headers of what is known of an object besides its bytes. */
+function describe(options: BeginUploadOptions): Record<string, string> {
+  const headers: Record<string, string> = { 'content-type': options.contentType ?? 'application/octet-stream' }
+  for (const [name, value] of Object.entries(options.metadata ?? {})) headers[`x-amz-meta-${name}`] = value
+  return headers
 }

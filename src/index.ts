@@ -28,6 +28,12 @@ export type { ObjectStore, S3CredentialProvider, S3Credentials, S3StoreOptions }
 // The lock
 export { breakLocks, listLocks, type LockHolder } from './lock/index.js'
 
+// Checking and mending
+export { fsckRemote, type FsckOptions } from './database/fsck.js'
+export type { FsckReport } from './sync/fsck/fsck.js'
+export type { EntryPlace, RemoteFinding, RemoteFindingKind, SweepOutcome } from './sync/fsck/finding.js'
+export { checkBooklet, type BookletFinding, type BookletFindingKind, type BookletReport, type CheckBookletOptions, type NamedKey, type Severity, type WrongTarget } from './booklet/index.js'
+
 // Errors: each has a stable `code`
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'
 export { Format1Error, GroupTooLargeError } from './format/errors.js'

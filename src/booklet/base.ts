@@ -108,6 +108,11 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
     return !this.engine.isInternal(bytes) && this.engine.find(bytes) ? this.engine.found.valueLength : undefined
   }
 
+  /** Where the block of a key lies in the file; undefined when there is no such key. @internal */
+  placeOf(key: K): number | undefined {
+    return this.lengthOf(key) === undefined ? undefined : this.engine.found.position
+  }
+
   /** Sets a value that is serialized already. The bytes are copied. */
   setBytes(key: K, value: Uint8Array, options?: TimestampOption): this {
     this.engine.checkWritable()

@@ -7,6 +7,9 @@ export type { Environment } from '../base/environment.js'
 export type { NamedSerializer, Serializer, SerializerName } from '../serializers/index.js'
 export type { BookletBase, EntryLocation, RawEntry, TimestampOption } from './base.js'
 export { Booklet, openBooklet, type ReservedSlots, type SlotContent } from './booklet.js'
+export type { Severity } from '../base/findings.js'
+export { checkBooklet, indexProblems, type BookletReport, type CheckBookletOptions } from './check/check.js'
+export type { BookletFinding, BookletFindingKind, NamedKey, WrongTarget } from './check/finding.js'
 export { encodeFixedBooklet } from './encode-fixed.js'
 export {
   BrokenHandleError,

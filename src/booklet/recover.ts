@@ -12,7 +12,7 @@ import { type RecoveryRecord, writeRecord } from './recovery-record.js'
 import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
 import { applyRedo, changesHeader, redoFits } from './redo-list.js'
 import { finishRewrite } from './rewrite.js'
-import { checkLayout } from './survey.js'
+import { checkLayout, type Surveyed } from './survey.js'
 import { readCovered } from './tail.js'
 import { isRegular, livePositions, type Verdict, verify } from './verify.js'
 
@@ -36,7 +36,7 @@ export function recover(
   checkLayout(path, size, header)
   const engine = new Engine({ file, path, readonly: false, bufferSize, header, headerBytes, dataEnd: size })
   const syncedEnd = finishedSync ? record!.newLength : syncedLength(record)
-  const verdict = judge(engine, syncedEnd)
+  const verdict = judge({ file, layout: engine.layout, header, end: size }, syncedEnd)
   const changed = mend(engine, verdict, size)
   engine.dataEnd = verdict.end
   engine.keyCount = verdict.keyCount
@@ -53,14 +53,14 @@ export function recover(
     engine,
     repair: {
       finishedSync, finishedRewrite, cutBytes: size - verdict.end, orphans: verdict.orphans.length + verdict.hidden.length,
-      relinked: verdict.recovered, danglingPointers: verdict.dangling, brokenChains: verdict.damaged,
+      relinked: verdict.taken.length, danglingPointers: verdict.dangling, brokenChains: verdict.damaged,
       strayGaps: engine.livePositions ? verdict.gaps.length : 0, keysBefore, keys: verdict.keyCount,
     },
   }
 }
 
-/* Where the synced part ends, if that is known: a prune or clear that was about to begin or to end had synced all. */
-function syncedLength(record: RecoveryRecord | undefined): number | undefined {
+/** Where the synced part ends, if that is known: a prune or clear that was about to begin or to end had synced all. */
+export function syncedLength(record: RecoveryRecord | undefined): number | undefined {
   return record === undefined || record.state === 'rewrite' || record.state === 'clear' ? undefined : record.length
 }
 
@@ -78,10 +78,9 @@ export function dropLeftover(home: FileHome, header: BookletHeader): void {
   if (ours) home.removeSidecar()
 }
 
-/* Does again what the list of an interrupted sync says, if it is whole and nobody else has written since. */
-function finishCommit(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, record: RecoveryRecord | undefined): boolean {
+/** Does again what the list of an interrupted sync says, if it is whole and nobody else has written since. */
+export function finishCommit({ file }: Pick<FileHome, 'file'>, headerBytes: Uint8Array, header: BookletHeader, record: RecoveryRecord | undefined): boolean {
   if (record?.state !== 'commit' || header.nKeys !== NOT_CLOSED) return false
-  const { file } = home
   if (file.size() !== record.fileLength) return false
   const layout = blockLayout({ ...header, fixed: header.kind === 'fixed' })
   const list = readCovered(file, layout, record.redoAt, record.redoLength)
@@ -93,14 +92,13 @@ function finishCommit(home: FileHome, headerBytes: Uint8Array, header: BookletHe
   return true
 }
 
-/* Looks at the synced part alone, if a record of ours tells where it ends and no pointer leads beyond; else at everything. */
-function judge(engine: Engine, syncedEnd: number | undefined): Verdict {
-  const { file, layout, header, dataEnd } = engine
-  if (syncedEnd !== undefined && syncedEnd <= dataEnd) {
-    const verdict = verify({ file, layout, header, end: syncedEnd })
+/** Looks at the synced part alone, if a record of ours tells where it ends and no pointer leads beyond; else at everything. */
+export function judge(what: Surveyed, syncedEnd: number | undefined): Verdict {
+  if (syncedEnd !== undefined && syncedEnd <= what.end) {
+    const verdict = verify({ ...what, end: syncedEnd })
     if (verdict.dangling === 0 && verdict.end === syncedEnd) return verdict
   }
-  return verify({ file, layout, header, end: dataEnd })
+  return verify(what)
 }
 
 /* Writes what is wrong; false when nothing is. Chains first, so that no lookup fails between two writes. */

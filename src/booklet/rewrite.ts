@@ -128,7 +128,7 @@ export function finishRewrite(home: FileHome, headerBytes: Uint8Array, header: B
   const sidecar = home.openSidecar()
   if (sidecar === undefined) throw new UnfinishedRewriteError(home.path, home.sidecarPath, 'missing')
   try {
-    if (!isImage(sidecar, header) || sidecar.size() !== record.newLength || checksumOf(sidecar, record.newLength) !== record.checksum) {
+    if (!isWholeImage(sidecar, header, record)) {
       throw new UnfinishedRewriteError(home.path, home.sidecarPath, 'damaged')
     }
     copyOver(home.file, sidecar, record.newLength, headerBytes)
@@ -137,6 +137,11 @@ export function finishRewrite(home: FileHome, headerBytes: Uint8Array, header: B
   }
   patchHeader(headerBytes, { version: header.version })
   return true
+}
+
+/** Whether a side file is the image that the record of an interrupted prune tells of. */
+export function isWholeImage(sidecar: RandomAccessFile, header: BookletHeader, record: RecoveryRecord): boolean {
+  return isImage(sidecar, header) && sidecar.size() === record.newLength && checksumOf(sidecar, record.newLength) === record.checksum
 }
 
 /* Whether it starts as a whole file of this kind. */

@@ -44,6 +44,11 @@ export class BlockList {
     return this.w0[a] === this.w0[b] && this.w1[a] === this.w1[b] && this.w2[a] === this.w2[b] && this.w3[a] === this.w3[b]
   }
 
+  /** A text that only blocks of the same key share. */
+  keyName(i: number): string {
+    return `${this.w0[i]},${this.w1[i]},${this.w2[i]},${this.w3[i]}`
+  }
+
   grow(): void {
     if (this.count < this.position.length) return
     const room = this.count * 2
@@ -58,12 +63,55 @@ export class BlockList {
   }
 }
 
+/* From this many keys on, looking each up is faster than comparing with all. */
+const FEW = 16
+
+/** Keys of a bucket, by digest: a hostile file may put all of its blocks into one. */
+export class KeySet {
+  readonly #blocks: BlockList
+  readonly #list: number[] = []
+  #names: Set<string> | undefined
+
+  constructor(blocks: BlockList, members: Iterable<number> = []) {
+    this.#blocks = blocks
+    for (const i of members) this.add(i)
+  }
+
+  /** False when the set has the key of this block already. */
+  add(i: number): boolean {
+    if (this.#names === undefined) {
+      if (this.#list.some((other) => this.#blocks.sameKey(other, i))) return false
+      this.#list.push(i)
+      if (this.#list.length > FEW) this.#names = new Set(this.#list.map((member) => this.#blocks.keyName(member)))
+      return true
+    }
+    const name = this.#blocks.keyName(i)
+    if (this.#names.has(name)) return false
+    this.#names.add(name)
+    return true
+  }
+}
+
+/** The first of ascending positions that is greater than `after`. */
+export function firstAfter(positions: Float64Array, after: number): number | undefined {
+  let low = 0
+  let high = positions.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (positions[middle]! > after) high = middle
+    else low = middle + 1
+  }
+  return positions[low]
+}
+
 function copied<T extends Float64Array | Uint32Array | Int32Array | Uint8Array>(from: T, to: T): T {
   to.set(from)
   return to
 }
 
 const CHUNK = 0x100000
+/* Bytes of keys that are hashed whatever the size of the file; blocks that don't overlap never come to more than it. */
+const HASHED_FREELY = 0x1000000
 
 /** Reads blocks one after the other, checking each: a block that isn't dead must hold the digest of its key. */
 export class BlockReader {
@@ -71,6 +119,7 @@ export class BlockReader {
   readonly #what: Surveyed
   readonly #buckets: Buckets
   readonly #digest = newDigest()
+  #hashed = 0
   #chunk = new Uint8Array(CHUNK)
   #start = 0
   #length = 0
@@ -90,6 +139,8 @@ export class BlockReader {
     if (next === DEAD) return true
     if (!this.#has(position, layout.headerLength + keyLength)) return false
     const at = position - this.#start
+    this.#hashed += keyLength
+    if (this.#hashed > this.#what.end * 4 + HASHED_FREELY) throw new FormatError('the index of the booklet leads to blocks that lie within each other: the file is damaged, or was made to do harm')
     digestKey(this.#chunk.subarray(at + layout.headerLength, at + layout.headerLength + keyLength), this.#digest)
     return hasDigest(this.#chunk, at, this.#digest)
   }

@@ -1,13 +1,25 @@
 import { FormatError } from '../base/error.js'
-import { DEAD, LAST } from '../format/block.js'
+import { DEAD, LAST, NEXT_AT } from '../format/block.js'
 import { BUCKET_LENGTH, HEADER_LENGTH } from '../format/booklet-header.js'
 import { readU48 } from '../format/integers.js'
 import type { Engine } from './engine.js'
-import { type BlockList, BlockReader, type Gap, survey, type Surveyed, stretches } from './survey.js'
+import { type BlockList, BlockReader, firstAfter, type Gap, KeySet, survey, type Surveyed, stretches } from './survey.js'
+
+/** A pointer that doesn't lead to the next block of its chain. */
+export interface ChainProblem {
+  bucket: number
+  /** Where the pointer lies: in the index or in a block. */
+  at: number
+  to: number
+  /** The block that lies there; -1 when none does. */
+  block: number
+}
 
 /** How a file's chains and its blocks fit together. */
 export interface Verdict {
   blocks: BlockList
+  /** One for each damaged chain: where it stops to be one. */
+  problems: ChainProblem[]
   /** By block: 1 = a lookup finds it. */
   valid: Uint8Array
   /** Blocks that a chain leads to, but that another block of the same key hides. */
@@ -18,8 +30,8 @@ export interface Verdict {
   broken: Map<number, number[]>
   /** How many of them lookups stumble over (and not only pass a hidden block). */
   damaged: number
-  /** Blocks of broken buckets that no chain led to any more. */
-  recovered: number
+  /** Blocks of broken buckets that no chain led to any more: they are taken in again. */
+  taken: number[]
   /** Pointers that led nowhere. */
   dangling: number
   gaps: Gap[]
@@ -40,24 +52,24 @@ export function verify(what: Surveyed): Verdict {
   let reachable: Float64Array | undefined
   const found = survey(what, (after) => {
     reachable ??= walkChains(what, heads)
-    return reachable.find((position) => position > after)
+    return firstAfter(reachable, after)
   })
   const { blocks } = found
   const verdict: Verdict = {
-    blocks, valid: new Uint8Array(blocks.count), hidden: [], orphans: [], broken: new Map(), damaged: 0, recovered: 0, dangling: 0,
+    blocks, problems: [], valid: new Uint8Array(blocks.count), hidden: [], orphans: [], broken: new Map(), damaged: 0, taken: [], dangling: 0,
     gaps: found.gaps, end: found.end, keyCount: 0,
   }
   checkHeader(what, verdict, heads)
   for (let bucket = 0; bucket < what.header.nBuckets; bucket++) {
     const head = readU48(heads, bucket * BUCKET_LENGTH)
-    if (head > LAST) followChain(verdict, bucket, head)
+    if (head > LAST) followChain(verdict, bucket, head, what.header.indexOffset + bucket * BUCKET_LENGTH)
   }
   sortOrphans(verdict)
   for (let i = 0; i < blocks.count; i++) if (verdict.valid[i] && !blocks.internal[i]) verdict.keyCount++
   return verdict
 }
 
-function readHeads({ file, header }: Surveyed): Uint8Array {
+export function readHeads({ file, header }: Surveyed): Uint8Array {
   const heads = new Uint8Array(header.nBuckets * BUCKET_LENGTH)
   file.read(header.indexOffset, heads)
   return heads
@@ -84,24 +96,29 @@ function checkHeader(what: Surveyed, verdict: Verdict, heads: Uint8Array): void 
   }
 }
 
-function followChain(verdict: Verdict, bucket: number, head: number): void {
+function followChain(verdict: Verdict, bucket: number, head: number, headAt: number): void {
   const { blocks, valid } = verdict
   const chain: number[] = []
+  const keys = new KeySet(blocks)
   let position = head
+  let at = headAt
   while (position > LAST) {
     const i = blocks.find(position)
     if (i < 0 || blocks.bucket[i] !== bucket || valid[i]) {
       // A dead block, no block at all, one of another chain, or one that was passed before.
       verdict.broken.set(bucket, chain)
       verdict.damaged++
+      verdict.problems.push({ bucket, at, to: position, block: i })
       if (i < 0) verdict.dangling++
       return
     }
-    if (chain.some((earlier) => blocks.sameKey(earlier, i))) {
+    if (keys.add(i)) chain.push(i)
+    else {
       verdict.hidden.push(i)
       verdict.broken.set(bucket, chain)
-    } else chain.push(i)
+    }
     valid[i] = 1
+    at = position + NEXT_AT
     position = blocks.next[i]!
   }
 }
@@ -110,22 +127,26 @@ function sortOrphans(verdict: Verdict): void {
   const { blocks, valid, broken } = verdict
   for (const i of verdict.hidden) valid[i] = 0
   const hidden = new Set(verdict.hidden)
+  const keysOf = new Map<number, KeySet>()
   // The latest first: of two blocks of one key it is the newer.
   for (let i = blocks.count - 1; i >= 0; i--) {
     if (valid[i] || hidden.has(i)) continue
-    const chain = broken.get(blocks.bucket[i]!)
-    if (chain === undefined || chain.some((other) => blocks.sameKey(other, i))) {
+    const bucket = blocks.bucket[i]!
+    const chain = broken.get(bucket)
+    let keys = keysOf.get(bucket)
+    if (chain && !keys) keysOf.set(bucket, (keys = new KeySet(blocks, chain)))
+    if (!chain || !keys?.add(i)) {
       verdict.orphans.push(i)
       continue
     }
     chain.push(i)
     valid[i] = 1
-    verdict.recovered++
+    verdict.taken.push(i)
   }
 }
 
-/* Positions of all whole blocks that chains lead to, ascending: the slow way, for files that can't be read front to back. */
-function walkChains(what: Surveyed, heads: Uint8Array): Float64Array {
+/** Positions of all whole blocks that chains lead to, ascending: the slow way, for files that can't be read front to back. */
+export function walkChains(what: Surveyed, heads: Uint8Array): Float64Array {
   const reader = new BlockReader(what)
   const parts = stretches(what)
   const seen = new Set<number>()

@@ -162,6 +162,17 @@ function namesOf(keys: readonly string[]): string {
   return keys.length > 5 ? `${names} and ${keys.length - 5} more` : names
 }
 
+
+/** Somebody committed while a remote was being checked or swept, again and again or though the lock was held. Nothing that is referred to was deleted; run it again. */
+export class RemoteChangedError extends EbookletError {
+  readonly code = 'REMOTE_CHANGED'
+  readonly object: string
+  constructor(object: string) {
+    super(`${object} was committed to while it was being checked; run the check again when nobody writes`)
+    this.object = object
+  }
+}
+
 function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause)
 }

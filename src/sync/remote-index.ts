@@ -39,6 +39,11 @@ export class RemoteIndex {
     return value && decodeIndexEntry(value)
   }
 
+  /** Where the entry of a key lies in `bytes`; undefined when there is none. No two lie less than 36 bytes apart. */
+  placeOf(key: string): number | undefined {
+    return this.#booklet?.placeOf(key)
+  }
+
   keys(): Iterable<string> {
     return this.#booklet?.keys() ?? []
   }

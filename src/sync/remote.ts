@@ -54,13 +54,14 @@ export async function readRemote(
       return { status: 'unchanged', etag: head.info.etag === '' ? undefined : head.info.etag }
     }
   }
-  const result = await getBounded(remote, { ifNoneMatch: known?.etag, signal })
+  const result = await getDbObject(remote, { ifNoneMatch: known?.etag, signal })
   if (result.status === 'not-modified') return { status: 'unchanged', etag: known?.etag }
   if (result.status !== 'ok') return { status: 'missing' }
   return { status: 'ok', snapshot: decodeSnapshot(result.info.metadata, result.bytes, result.info.etag) }
 }
 
-async function getBounded({ store, dbKey, limits }: RemoteLocation, options: GetOptions): Promise<GetResult> {
+/** The whole db object, unless it is larger than the limits allow. @throws RemoteTooLargeError */
+export async function getDbObject({ store, dbKey, limits }: RemoteLocation, options: GetOptions): Promise<GetResult> {
   const maxBytes = limits?.maxIndexBytes ?? defaultMaxIndexBytes
   try {
     return await store.get(dbKey, { ...options, maxBytes })

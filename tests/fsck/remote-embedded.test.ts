@@ -1,0 +1,4 @@
+import { embeddedKind } from '../database/remotes.js'
+import { fsckSuite } from './remote-suite.js'
+
+fsckSuite(embeddedKind)

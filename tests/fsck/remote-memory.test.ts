@@ -1,0 +1,4 @@
+import { memoryKind } from '../database/remotes.js'
+import { fsckSuite } from './remote-suite.js'
+
+fsckSuite(memoryKind)

@@ -1,0 +1,4 @@
+import { versionedKind } from '../database/remotes.js'
+import { fsckSuite } from './remote-suite.js'
+
+fsckSuite(versionedKind)

@@ -69,7 +69,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     this.#conditions = parts.conditions
     this.#closeConnection = parts.closeConnection
     const { state, remote } = parts
-    this.#fetcher = remote ? new ValueFetcher(remote, state, (signal) => pull(state, remote, signal)) : new OfflineValues()
+    this.#fetcher = remote ? new ValueFetcher(remote, state, parts.environment, (signal) => pull(state, remote, signal)) : new OfflineValues()
   }
 
   /** Path of the local file; undefined for `:memory:`. */

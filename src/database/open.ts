@@ -132,7 +132,7 @@ class Opening<V> {
     const opened = this.#connection.open(purpose)
     this.#rollback.add(() => opened.close())
     const { maxIndexBytes, maxValueBytes } = this.#options
-    return { store: opened.store, dbKey: opened.dbKey, close: () => opened.close(), limits: { maxIndexBytes, maxValueBytes } }
+    return { store: opened.store, dbKey: opened.dbKey, close: () => opened.close(), limits: { maxIndexBytes, maxValueBytes }, acceptFormat1: purpose === 'read' }
   }
 
   async #lock(remote: OpenedConnection): Promise<HeldLock> {
@@ -148,7 +148,7 @@ class Opening<V> {
   async #continued(remote: OpenedConnection, existing: SyncState | undefined, result: ReadRemoteResult): Promise<SyncState> {
     if (result.status !== 'missing') return this.#joined(remote, existing, result)
     // A local file that was never pushed is a database too; one whose remote has gone is not silently made new.
-    if (existing && existing.lastSeenTimestamp === null) return existing
+    if (existing && existing.lastSeenTimestamp === null && !existing.isFormat1Copy) return existing
     if (existing || this.#options.flag === 'w') throw new RemoteNotFoundError(this.#connection.name)
     return this.#local.create(undefined)
   }

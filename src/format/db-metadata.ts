@@ -47,18 +47,21 @@ export function encodeDbMetadata(metadata: DbMetadata): Record<string, string> {
  * Reads the user metadata of a db object; the version before anything else. Names are taken in any
  * case, and with `-` for `_`, as some servers give them.
  *
+ * @param options acceptFormat1: format 1 has the same fields but for its version. Default false
  * @throws UnsupportedVersionError for a newer format
- * @throws Format1Error for a remote without a version that otherwise looks like one
+ * @throws Format1Error for a remote without a version that otherwise looks like one, unless that is accepted
  * @throws FormatError for an object that isn't a database, or a field that is wrong
  */
-export function decodeDbMetadata(record: Readonly<Record<string, string>>): DbMetadata {
+export function decodeDbMetadata(record: Readonly<Record<string, string>>, options: { acceptFormat1?: boolean | undefined } = {}): DbMetadata & { format: 1 | 2 } {
   const fields = new Map<string, string>()
   for (const [name, value] of Object.entries(record)) {
     const exact = name.toLowerCase().replaceAll('-', '_')
     if (name === exact || !fields.has(exact)) fields.set(exact, value)
   }
-  checkVersion(fields)
+  const format = formatOf(fields)
+  if (format === 1 && options.acceptFormat1 !== true) throw new Format1Error('The remote database')
   return {
+    format,
     timestamp: timestampFromText(fields.get('timestamp'), 'The timestamp of the db object'),
     uuid: readUuid(fields.get('uuid')),
     type: readType(fields.get('type')),
@@ -67,16 +70,16 @@ export function decodeDbMetadata(record: Readonly<Record<string, string>>): DbMe
   }
 }
 
-function checkVersion(fields: ReadonlyMap<string, string>): void {
+function formatOf(fields: ReadonlyMap<string, string>): 1 | 2 {
   const text = fields.get('format_version')
   if (text === undefined) {
-    if (fields.has('uuid') && fields.has('type')) throw new Format1Error('The remote database')
+    if (fields.has('uuid') && fields.has('type')) return 1
     throw new FormatError('The object is no EBooklet database: its user metadata lacks format_version. (A proxy or a copy that drops the x-amz-meta-… headers has this effect, too.)')
   }
   if (!/^\d{1,9}$/.test(text)) throw new FormatError(`The db object states the format version ${JSON.stringify(text.slice(0, 40))}, which is no number.`)
   const version = Number(text)
   if (version > REMOTE_FORMAT_VERSION) throw new UnsupportedVersionError(`The remote database is of format ${version}; this release reads up to ${REMOTE_FORMAT_VERSION}. Upgrade to open it.`, version)
-  if (version < REMOTE_FORMAT_VERSION) throw new Format1Error('The remote database')
+  return version < REMOTE_FORMAT_VERSION ? 1 : 2
 }
 
 function readUuid(text: string | undefined): string {

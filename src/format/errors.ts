@@ -1,9 +1,9 @@
 import { EbookletError, UnsupportedVersionError } from '../base/error.js'
 
-/** The remote is of format 1, written by ebooklet 0.9 or older, which this release can't read yet. */
+/** The remote is of format 1, written by ebooklet 0.9 or older, which can only be read (flag `r`). `upgradeRemote` turns it into format 2. */
 export class Format1Error extends UnsupportedVersionError {
   constructor(what: string) {
-    super(`${what} is of remote format 1 (ebooklet 0.9 or older), which this release can not read yet. Push its content anew with flag n from ebooklet 0.10 or newer of Python.`, 1)
+    super(`${what} is of remote format 1 (ebooklet 0.9 or older), which can only be read: open it with flag 'r', or turn it into format 2 with upgradeRemote(remote); ebooklet 0.10 and newer of Python then read and write it, older ones can't any more.`, 1)
   }
 }
 

@@ -12,6 +12,8 @@ import { groupFromText } from './manifest.js'
  *   db/<key>                        a value, in per-key mode
  *   db/_writable_probe_<id>         a probe that Python writes and deletes
  *   db.lock.<id>-0, db.lock.<id>-1  the two halves of a lock ticket
+ *   db/<gid>                        a group of format 1, overwritten in place
+ *   db/_metadata                    the metadata of format 1
  *
  * Names are exact: a parser accepts what its maker makes and nothing else, so group 1 is never group 10
  * and `mydb` never `mydb2`.
@@ -60,6 +62,27 @@ export interface GroupGeneration {
 
 export function groupKey(db: string, gid: number, generation: string): string {
   return `${db}/${gid}.${generation}`
+}
+
+/** A group of format 1. */
+export function format1GroupKey(db: string, gid: number): string {
+  return `${db}/${gid}`
+}
+
+/** The group of format 1 that an object key names; undefined when it is none of this database. */
+export function parseFormat1GroupKey(db: string, objectKey: string, numGroups: number): number | undefined {
+  const name = objectKey.startsWith(childPrefix(db)) ? objectKey.slice(db.length + 1) : ''
+  if (!/^(0|[1-9]\d{0,9})$/.test(name)) return undefined
+  const gid = Number(name)
+  return gid < numGroups ? gid : undefined
+}
+
+/** What format 1 calls the object of the metadata; in per-key mode the value of a key of this name lies there too. */
+export const FORMAT_1_METADATA_NAME = '_metadata'
+
+/** The metadata object of format 1. */
+export function format1MetadataKey(db: string): string {
+  return `${db}/${FORMAT_1_METADATA_NAME}`
 }
 
 /** The group and generation of an object key, or undefined when it names none of this database. */

@@ -7,8 +7,8 @@ import { checkTimestamp, timestampFromJson } from './timestamp.js'
 
 /**
  * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
- * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions`, `replaces`
- * and `groups`, which the original ignores and drops when it rewrites the slot.
+ * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions`, `replaces`,
+ * `groups` and `format`, which the original ignores and drops when it rewrites the slot.
  */
 export interface RemoteState {
   /** The timestamp of the db object, µs; null when there was no remote yet. */
@@ -22,6 +22,8 @@ export interface RemoteState {
   conditions?: SeenConditions | undefined
   /** How many groups the remote has; null for per-key mode. Undefined where that isn't recorded. */
   numGroups?: number | null | undefined
+  /** 1 for a remote of format 1, which has no manifest. */
+  format?: 1 | undefined
   /** UUID of the database at the remote that a pending replacement is to replace, when the local file has another. */
   replaces?: string | undefined
 }
@@ -43,7 +45,8 @@ export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
   const conditions = state.conditions === undefined ? '' : `,"conditions":${JSON.stringify(state.conditions)}`
   const replaces = state.replaces === undefined ? '' : `,"replaces":${JSON.stringify(state.replaces)}`
   const groups = state.numGroups === undefined ? '' : `,"groups":${state.numGroups}`
-  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}${groups}}`)
+  const format = state.format === undefined ? '' : `,"format":${state.format}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}${groups}${format}}`)
 }
 
 /**
@@ -65,6 +68,7 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
     ...readConditions(fields.get('conditions')),
     ...(typeof replaces === 'string' && /^[0-9a-f]{32}$/.test(replaces) ? { replaces } : {}),
     ...(groups === null || (typeof groups === 'number' && Number.isInteger(groups) && groups >= 1 && groups <= MAX_GROUPS) ? { numGroups: groups } : {}),
+    ...(fields.get('format') === 1 ? { format: 1 } : {}),
   }
 }
 

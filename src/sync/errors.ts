@@ -54,7 +54,7 @@ export class IntegrityError extends EbookletError {
   readonly keys: readonly string[]
   readonly object: string
   constructor(keys: readonly string[], object: string, why: string, options?: { cause?: unknown }) {
-    super(`object ${object} ${why}, so the value of ${namesOf(keys)} can't be read: restore the object, or set or delete the keys and push`, options)
+    super(`object ${object} ${why}, so ${keys.length === 0 ? 'the metadata' : `the value of ${namesOf(keys)}`} can't be read: restore the object, or ${keys.length === 0 ? 'set the metadata anew' : 'set or delete the keys'} and push`, options)
     this.keys = keys
     this.object = object
   }

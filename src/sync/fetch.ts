@@ -1,10 +1,12 @@
 /** Getting values from the remote and keeping them in the local file. */
-import { decodeGroup, entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
-import { groupKey, valueKey } from '../format/names.js'
+import type { Environment } from '../base/environment.js'
+import { decodeGroup, type DecodedGroupEntry, entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
+import { format1GroupKey, groupKey, valueKey } from '../format/names.js'
 import type { GetResult } from '../store/object-store.js'
 import { forEachConcurrent, waitFor } from './concurrency.js'
 import { ResponseTooLargeError } from '../store/errors.js'
 import { IntegrityError, RemoteTooLargeError } from './errors.js'
+import { isValueNotMetadata } from './format-1.js'
 import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './plan-reads.js'
 import type { ProgressMeter } from './progress.js'
 import type { RemoteLocation } from './remote.js'
@@ -23,6 +25,10 @@ export interface FetchOptions {
 const groupsAtOnce = 16
 /** How often the index is read again for values that were moved by commits meanwhile. */
 const readRounds = 8
+/** ms that are waited before the index of format 1 is read again. */
+const format1Pauses = [100, 300, 900]
+
+type Pull = (signal: AbortSignal | undefined) => Promise<unknown>
 
 /** Where values come from that are not local. */
 export interface ValueSource {
@@ -35,13 +41,15 @@ export interface ValueSource {
 export class ValueFetcher implements ValueSource {
   readonly #remote: RemoteLocation
   readonly #state: SyncState
-  readonly #pull: (signal: AbortSignal | undefined) => Promise<unknown>
+  readonly #pull: Pull
+  readonly #sleep: Environment['sleep']
   readonly #underWay = new Map<string, Promise<Uint8Array | undefined>>()
 
-  constructor(remote: RemoteLocation, state: SyncState, pull: (signal: AbortSignal | undefined) => Promise<unknown>) {
+  constructor(remote: RemoteLocation, state: SyncState, environment: Pick<Environment, 'sleep'>, pull: Pull) {
     this.#remote = remote
     this.#state = state
     this.#pull = pull
+    this.#sleep = (ms, signal) => environment.sleep(ms, signal)
   }
 
   checkReachable(): void {
@@ -124,8 +132,15 @@ export class ValueFetcher implements ValueSource {
       left = this.#stillWanted(gone, options)
       // What lies where it was not found is missing. Elsewhere it is looked for again: a writer may be faster than we.
       const missing = round < readRounds ? left.filter((value) => this.#placeOf(value) === tried.get(value.key)) : left
-      if (missing.length > 0) throw this.#integrityError(missing)
+      if (missing.length > 0 && !(await this.#mayComeYet(round, options.signal))) throw this.#integrityError(missing)
     }
+  }
+
+  /** A writer of format 1 takes a deleted value out of its group before it takes the key out of the index: a moment is waited for that. */
+  async #mayComeYet(round: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (!this.#isFormat1 || round > format1Pauses.length) return false
+    await this.#sleep(format1Pauses[round - 1]!, signal)
+    return true
   }
 
   /** Which of the values have to be fetched still, after a pull; the others are delivered. */
@@ -141,7 +156,13 @@ export class ValueFetcher implements ValueSource {
 
   /** Where a value is to be found; in per-key mode the objects keep their names. */
   #placeOf({ key, entry }: WantedValue): string {
+    if (this.#isFormat1) return `${this.#objectOf(key)} as of ${this.#state.remote.timestamp}`
     return this.#isGrouped ? this.#objectOf(key) : `${this.#objectOf(key)} of ${entry.timestamp}`
+  }
+
+  /** Groups of format 1 are overwritten in place, before the index that tells of it. */
+  get #isFormat1(): boolean {
+    return this.#state.remote.format === 1
   }
 
   get #isGrouped(): boolean {
@@ -152,8 +173,19 @@ export class ValueFetcher implements ValueSource {
     const { dbKey } = this.#remote
     if (!this.#isGrouped) return valueKey(dbKey, key)
     const gid = this.#state.groupOf(key)
+    return this.#groupObject(gid) ?? `${dbKey}/${gid}.?`
+  }
+
+  #groupObject(gid: number): string | undefined {
+    const { dbKey } = this.#remote
+    if (this.#isFormat1) return format1GroupKey(dbKey, gid)
     const generation = this.#state.remote.manifest.get(gid)
-    return generation === undefined ? `${dbKey}/${gid}.?` : groupKey(dbKey, gid, generation)
+    return generation === undefined ? undefined : groupKey(dbKey, gid, generation)
+  }
+
+  /** An entry of format 1 that is older than the index says is not the one; a newer one belongs to a push under way. */
+  #isCurrent(found: { timestamp: number }, { entry }: WantedValue): boolean {
+    return !this.#isFormat1 || found.timestamp >= entry.timestamp
   }
 
   #integrityError(gone: readonly WantedValue[]): IntegrityError {
@@ -184,8 +216,10 @@ export class ValueFetcher implements ValueSource {
     const result = await this.#getValue(wanted.key, options)
     if (result.status !== 'ok') return false
     const stamp = result.info.metadata['timestamp']
+    const time = stamp === undefined ? undefined : Number(stamp)
     // An object older than its index entry is somebody's stale copy. A newer one belongs to a push under way.
-    if (stamp !== undefined && Number(stamp) < wanted.entry.timestamp) return false
+    if (time !== undefined && time < wanted.entry.timestamp) return false
+    if (this.#isFormat1 && !isValueNotMetadata(this.#state.index, wanted.key, time)) return false
     this.#keep(wanted, result.bytes, options)
     options.meter?.done({ groups: 1 })
     return true
@@ -211,9 +245,8 @@ export class ValueFetcher implements ValueSource {
   }
 
   async #readGroup(gid: number, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
-    const generation = this.#state.remote.manifest.get(gid)
-    if (generation === undefined) return [...wanted]
-    const key = groupKey(this.#remote.dbKey, gid, generation)
+    const key = this.#groupObject(gid)
+    if (key === undefined) return [...wanted]
     const unread: WantedValue[] = []
     let missing = false
     await forEachConcurrent(planRangeReads(wanted), groupsAtOnce, async (range) => {
@@ -235,7 +268,7 @@ export class ValueFetcher implements ValueSource {
     for (const value of range.wanted) {
       const headerAt = value.entry.offset - entryHeaderBytes(value.key) - result.offset
       const found = takeEntry(result.bytes, headerAt, value.key, value.entry.length)
-      if (found) this.#keep(value, found.value.slice(), options)
+      if (found && this.#isCurrent(found, value)) this.#keep(value, found.value.slice(), options)
       else unread.push(value)
     }
     return unread
@@ -244,14 +277,15 @@ export class ValueFetcher implements ValueSource {
   async #readWholeGroup(key: string, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
     const result = await this.#remote.store.get(key, { maxBytes: MAX_GROUP_BYTES, signal: options.signal })
     if (result.status !== 'ok') return [...wanted]
-    const found = new Map<string, Uint8Array>()
+    const found = new Map<string, DecodedGroupEntry>()
     const names = new Set(wanted.map((value) => value.key))
-    for (const entry of decodeGroup(result.bytes)) if (names.has(entry.key)) found.set(entry.key, entry.value)
+    for (const entry of decodeGroup(result.bytes)) if (names.has(entry.key)) found.set(entry.key, entry)
     const gone: WantedValue[] = []
     for (const value of wanted) {
-      const bytes = found.get(value.key)
-      if (bytes) this.#keep(value, bytes.slice(), options)
-      else gone.push(value)
+      const entry = found.get(value.key)
+      if (!entry || !this.#isCurrent(entry, value)) gone.push(value)
+      else if (entry.value.length > this.#maxValueBytes) throw this.#tooLarge(value.key)
+      else this.#keep(value, entry.value.slice(), options)
     }
     return gone
   }

@@ -1,16 +1,27 @@
 /** The index of the remote: which keys it has, how old they are and where their values lie. */
 import { encodeFixedBooklet, openFixedBooklet, type FixedBooklet } from '../booklet/index.js'
 import { decodeIndexEntry, encodeIndexEntry, INDEX_ENTRY_BYTES, type IndexEntry } from '../format/index-entry.js'
+import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
+import { utf8Decode } from '../base/bytes.js'
 import { FormatError } from '../base/error.js'
 
-/** A read-only view of an index section. Lookups hash; nothing is parsed ahead. */
+/* In format 1 the metadata has an entry among those of the keys. None of these can be a key of a user. */
+const internalKeys = [METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY].map(utf8Decode)
+
+/** A read-only view of an index section. Lookups hash; nothing is parsed ahead. Entries under internal keys are not seen. */
 export class RemoteIndex {
   readonly bytes: Uint8Array
+  /** What format 1 says of the metadata. */
+  readonly metadataEntry: IndexEntry | undefined
   readonly #booklet: FixedBooklet<string> | undefined
+  readonly #hidden: readonly string[]
 
   private constructor(bytes: Uint8Array, booklet: FixedBooklet<string> | undefined) {
     this.bytes = bytes
     this.#booklet = booklet
+    this.#hidden = internalKeys.filter((key) => booklet?.has(key))
+    const metadata = booklet?.getBytes(internalKeys[0]!)
+    this.metadataEntry = metadata && decodeIndexEntry(metadata)
   }
 
   static empty(): RemoteIndex {
@@ -27,14 +38,15 @@ export class RemoteIndex {
   }
 
   get size(): number {
-    return this.#booklet?.size ?? 0
+    return (this.#booklet?.size ?? 0) - this.#hidden.length
   }
 
   has(key: string): boolean {
-    return this.#booklet?.has(key) ?? false
+    return (this.#booklet?.has(key) ?? false) && !this.#hidden.includes(key)
   }
 
   get(key: string): IndexEntry | undefined {
+    if (this.#hidden.includes(key)) return undefined
     const value = this.#booklet?.getBytes(key)
     return value && decodeIndexEntry(value)
   }
@@ -44,13 +56,14 @@ export class RemoteIndex {
     return this.#booklet?.placeOf(key)
   }
 
-  keys(): Iterable<string> {
-    return this.#booklet?.keys() ?? []
+  *keys(): Generator<string> {
+    if (!this.#booklet) return
+    for (const key of this.#booklet.keys()) if (!this.#hidden.includes(key)) yield key
   }
 
   *entries(): Generator<[string, IndexEntry]> {
     if (!this.#booklet) return
-    for (const { key, value } of this.#booklet.rawEntries()) yield [key, decodeIndexEntry(value)]
+    for (const { key, value } of this.#booklet.rawEntries()) if (!this.#hidden.includes(key)) yield [key, decodeIndexEntry(value)]
   }
 }
 

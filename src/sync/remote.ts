@@ -1,34 +1,20 @@
 /** Reading the db object: the one request that tells everything about a remote but its values. */
-import { ResponseTooLargeError } from '../store/errors.js'
-import type { GetOptions, GetResult, ObjectStore } from '../store/object-store.js'
+import type { GetOptions, GetResult } from '../store/object-store.js'
 import { decodeHeader, type BookletHeader } from '../format/booklet-header.js'
 import { decodeDbMetadata, type DbMetadata } from '../format/db-metadata.js'
 import { decodeDbPayload } from '../format/db-object.js'
+import { format1MetadataKey } from '../format/names.js'
 import type { RemoteState } from '../format/remote-state.js'
-import { RemoteTooLargeError } from './errors.js'
+import { IntegrityError } from './errors.js'
+import { readFormat1Metadata } from './format-1.js'
+import { getBounded, type RemoteLocation } from './remote-location.js'
 import { RemoteIndex } from './remote-index.js'
 
-/** What is accepted from a remote: anyone may publish one. */
-export interface RemoteLimits {
-  /** Bytes of the db object. Default 2 GiB. */
-  maxIndexBytes?: number | undefined
-  /** Bytes of one value, as stored. Default 2^32 - 1, the most that the format holds. */
-  maxValueBytes?: number | undefined
-}
-
-const defaultMaxIndexBytes = 2 ** 31
-
-/** A database on an object store. */
-export interface RemoteLocation {
-  store: ObjectStore
-  /** The key of the db object; everything else of the database lies below it. */
-  dbKey: string
-  limits?: RemoteLimits | undefined
-}
+export type { RemoteLimits, RemoteLocation } from './remote-location.js'
 
 /** One committed state of a remote. */
 export interface RemoteSnapshot {
-  metadata: DbMetadata
+  metadata: DbMetadata & { format: 1 | 2 }
   /** The header that a local copy starts with. */
   header: BookletHeader
   state: RemoteState
@@ -45,43 +31,52 @@ export async function readRemote(
   remote: RemoteLocation,
   known: RemoteState | undefined,
   signal?: AbortSignal,
+  again = 3,
 ): Promise<ReadRemoteResult> {
-  const { store, dbKey } = remote
+  const { store, dbKey, acceptFormat1 } = remote
+  if (known?.format === 1 && !acceptFormat1) known = undefined
   if (known && known.etag === undefined && known.timestamp !== null) {
     const head = await store.head(dbKey, { signal })
     if (head.status === 'missing') return head
-    if (head.status === 'ok' && decodeDbMetadata(head.info.metadata).timestamp === known.timestamp) {
+    if (head.status === 'ok' && decodeDbMetadata(head.info.metadata, { acceptFormat1 }).timestamp === known.timestamp) {
       return { status: 'unchanged', etag: head.info.etag === '' ? undefined : head.info.etag }
     }
   }
   const result = await getDbObject(remote, { ifNoneMatch: known?.etag, signal })
   if (result.status === 'not-modified') return { status: 'unchanged', etag: known?.etag }
   if (result.status !== 'ok') return { status: 'missing' }
-  return { status: 'ok', snapshot: decodeSnapshot(result.info.metadata, result.bytes, result.info.etag) }
+  const { metadata, etag } = result.info
+  const snapshot = decodeSnapshot(metadata, result.bytes, etag, acceptFormat1)
+  if (snapshot.metadata.format === 1) {
+    const metaSection = await readFormat1Metadata(remote, snapshot, known, signal)
+    // It was there when the index was written: somebody has committed since.
+    if (metaSection === 'gone') {
+      if (again > 0) return readRemote(remote, known, signal, again - 1)
+      throw new IntegrityError([], `${format1MetadataKey(dbKey)} of ${store.name}`, 'is missing or older than the index says')
+    }
+    snapshot.state.metaSection = metaSection
+  }
+  return { status: 'ok', snapshot }
 }
 
 /** The whole db object, unless it is larger than the limits allow. @throws RemoteTooLargeError */
-export async function getDbObject({ store, dbKey, limits }: RemoteLocation, options: GetOptions): Promise<GetResult> {
-  const maxBytes = limits?.maxIndexBytes ?? defaultMaxIndexBytes
-  try {
-    return await store.get(dbKey, { ...options, maxBytes })
-  } catch (cause) {
-    if (cause instanceof ResponseTooLargeError) throw new RemoteTooLargeError('maxIndexBytes', `${store.name} ${dbKey}`, maxBytes, { cause })
-    throw cause
-  }
+export function getDbObject(remote: RemoteLocation, options: GetOptions): Promise<GetResult> {
+  return getBounded(remote, remote.dbKey, options)
 }
 
-/** @throws FormatError, UnsupportedVersionError, Format1Error */
-export function decodeSnapshot(userMetadata: Readonly<Record<string, string>>, body: Uint8Array, etag: string): RemoteSnapshot {
+/**
+ * Of format 1 everything but the metadata, which lies in an object of its own.
+ * @throws FormatError, UnsupportedVersionError, Format1Error
+ */
+export function decodeSnapshot(userMetadata: Readonly<Record<string, string>>, body: Uint8Array, etag: string, acceptFormat1 = false): RemoteSnapshot {
   // The version stands in the metadata and is checked before anything else is parsed.
-  const metadata = decodeDbMetadata(userMetadata)
-  const payload = decodeDbPayload(body)
-  const state: RemoteState = {
-    timestamp: metadata.timestamp,
-    manifest: payload.manifest,
-    metaSection: payload.metaSection ?? null,
-    etag: etag === '' ? undefined : etag,
-    numGroups: metadata.numGroups ?? null,
+  const metadata = decodeDbMetadata(userMetadata, { acceptFormat1 })
+  const known = { timestamp: metadata.timestamp, etag: etag === '' ? undefined : etag, numGroups: metadata.numGroups ?? null }
+  const header = decodeHeader(metadata.initBytes)
+  if (metadata.format === 1) {
+    return { metadata, header, state: { ...known, manifest: new Map(), metaSection: null, format: 1 }, index: RemoteIndex.decode(body) }
   }
-  return { metadata, header: decodeHeader(metadata.initBytes), state, index: RemoteIndex.decode(payload.index) }
+  const payload = decodeDbPayload(body)
+  const state: RemoteState = { ...known, manifest: payload.manifest, metaSection: payload.metaSection ?? null }
+  return { metadata, header, state, index: RemoteIndex.decode(payload.index) }
 }

@@ -43,13 +43,15 @@ export class SyncState {
   readonly indexLost: boolean
   /** False when the local file was in step with a remote, but nothing tells which keys that has. */
   readonly knowsKeys: boolean
+  /** True for a local copy that was made by ebooklet 0.9 or older, and not opened by others yet. */
+  readonly isFormat1Copy: boolean
   /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
   remoteInDoubt = false
   /** Rises whenever another state of the remote is taken in. */
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean }) {
+  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; format1Copy?: boolean }) {
     this.local = parts.local
     this.indexFile = parts.indexFile
     this.pending = parts.pending
@@ -57,6 +59,7 @@ export class SyncState {
     this.remote = parts.remote
     this.lastSeenTimestamp = parts.lastSeenTimestamp ?? parts.remote.timestamp
     this.indexLost = this.lastSeenTimestamp !== parts.remote.timestamp
+    this.isFormat1Copy = parts.format1Copy === true
     this.knowsKeys = parts.indexRead !== false || parts.pending.replacePending
   }
 
@@ -65,7 +68,10 @@ export class SyncState {
     const journal = file.reserved.get(1)
     const slot = file.reserved.get(2)
     let remote = slot ? decodeRemoteState(slot.bytes) : noRemoteYet()
-    const index = remote.timestamp === null ? RemoteIndex.empty() : readIndex(indexFile)
+    // Copies that format 1 left have an index beside them, and no slots that tell which one that is.
+    const format1 = slot ? undefined : readIndex(indexFile)
+    const format1Copy = format1 !== undefined && (format1.size > 0 || format1.metadataEntry !== undefined)
+    const index = remote.timestamp === null ? (format1 ?? RemoteIndex.empty()) : readIndex(indexFile)
     const lastSeenTimestamp = remote.timestamp
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
     // Without its index the remembered state is worth nothing: have it read again. Also when the index is not what was
@@ -73,7 +79,16 @@ export class SyncState {
     // And a replacement that may be discarded needs to know how many groups there were.
     const unknown = pending.replacePending && remote.numGroups === undefined
     if (!index || unknown || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    return new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined })
+    const state = new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, format1Copy: format1Copy && !pending.replacePending })
+    if (state.isFormat1Copy) state.#adoptFormat1Changes()
+    return state
+  }
+
+  /** Format 1 keeps no journal: what is newer here than in the index, or not in it, is a change. Deletes are lost when it closes. */
+  #adoptFormat1Changes(): void {
+    this.recoverLostWrites()
+    const { metadataTimestamp } = this.local
+    if (metadataTimestamp !== undefined && metadataTimestamp > (this.index.metadataEntry?.timestamp ?? -1)) this.pending.setMetaPending(true)
   }
 
   /** What a reader of this session sees of the remote: nothing while a replacement is pending. */

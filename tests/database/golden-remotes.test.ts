@@ -139,12 +139,3 @@ describe('local files that Python left', () => {
     }
   })
 })
-
-describe('remote format 1', () => {
-  it('is refused with an error that says so', async () => {
-    const golden = readGoldenJson<GoldenRemote>('remote-format1/grouped_1_push.json')
-    const store = new MemoryStore()
-    for (const object of golden.objects) if (object.blob) await store.put(object.key, readGoldenFile(object.blob), { metadata: object.user_metadata })
-    await expect(openEbooklet(new StoreConnection(store, golden.db_key), ':memory:')).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION', found: 1 })
-  })
-})

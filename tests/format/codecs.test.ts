@@ -184,9 +184,9 @@ describe('user metadata of the db object', () => {
   const record = encodeDbMetadata(good)
 
   it('comes back, in any case of the names and with - for _', () => {
-    expect(decodeDbMetadata(record)).toEqual(good)
-    expect(decodeDbMetadata(Object.fromEntries(Object.entries(record).map(([name, value]) => [name.replaceAll('_', '-').toUpperCase(), value])))).toEqual(good)
-    expect(decodeDbMetadata({ 'num-groups': '7', ...record, 'format-version': '9' })).toEqual(good)
+    expect(decodeDbMetadata(record)).toEqual({ ...good, format: 2 })
+    expect(decodeDbMetadata(Object.fromEntries(Object.entries(record).map(([name, value]) => [name.replaceAll('_', '-').toUpperCase(), value])))).toEqual({ ...good, format: 2 })
+    expect(decodeDbMetadata({ 'num-groups': '7', ...record, 'format-version': '9' })).toEqual({ ...good, format: 2 })
     const { num_groups: _, ...perKey } = record
     expect(decodeDbMetadata(perKey).numGroups).toBeUndefined()
     expect(encodeDbMetadata({ ...good, numGroups: undefined })).toEqual(perKey)
@@ -197,6 +197,7 @@ describe('user metadata of the db object', () => {
     expect(() => decodeDbMetadata({ ...record, format_version: '3', uuid: 'x' })).toThrow(/format 3; this release reads up to 2/)
     const { format_version: _, ...old } = record
     expect(() => decodeDbMetadata(old)).toThrow(Format1Error)
+    expect(decodeDbMetadata(old, { acceptFormat1: true })).toEqual({ ...good, format: 1 })
     expect(() => decodeDbMetadata(old)).toThrow(UnsupportedVersionError)
     expect(() => decodeDbMetadata({ ...record, format_version: '1' })).toThrow(Format1Error)
     expect(() => decodeDbMetadata({})).toThrow(/no EBooklet database/)

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Credential, Identity } from './auth.js'
 import { authenticate } from './auth.js'
 import type { Answer } from './call.js'
@@ -39,6 +41,8 @@ export interface S3Server extends AsyncDisposable {
   readonly storage: Storage
   /** Creates a bucket. @throws S3Error InvalidBucketName */
   createBucket(bucket: string | BucketOptions): void
+  /** Resolves when no client is connected any more, so that nothing a dead one had sent is still to come. */
+  abandoned(): Promise<void>
   /** Stops listening and cuts every connection. May be called twice. */
   close(): Promise<void>
 }
@@ -76,6 +80,10 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       http.close(() => resolve())
       http.closeAllConnections()
     })
+  const connections = promisify(http.getConnections.bind(http))
+  const abandoned = async () => {
+    while ((await connections()) > 0) await sleep(2)
+  }
   return {
     endpoint: `http://127.0.0.1:${port}`,
     port,
@@ -89,6 +97,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     clearLog: () => settings.stats.reset(),
     storage: settings.storage,
     createBucket: (bucket) => createBucket(settings.storage, bucket),
+    abandoned,
     close,
     [Symbol.asyncDispose]: close,
   }

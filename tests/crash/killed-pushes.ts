@@ -15,8 +15,8 @@ export interface KilledPushes {
   numGroups: number | null
   kills: number
   seed: number
-  /** ms after which a server has done what a dead process had asked of it. */
-  settle: number
+  /** Resolves when the server has done what a dead process had asked of it, and no other client is connected. */
+  settled: () => Promise<void>
 }
 
 export interface Tally {
@@ -86,7 +86,7 @@ class Run implements AsyncDisposable {
     if (death.killed) this.tally.kills[said] = (this.tally.kills[said] ?? 0) + 1
     expect(problems, at).toEqual([])
     for (const found of await Promise.all(readers)) if (found) expect(this.judge.mayBeSeen(found, seenFrom, this.#grouped), `a reader during ${at}`).toBeUndefined()
-    await new Promise((resolve) => setTimeout(resolve, this.#options.settle))
+    await this.#options.settled()
     await this.#lookAtRemote(at, death.killed && pushing)
     if (death.killed) this.#lookAtJournal(at)
     return death.killed

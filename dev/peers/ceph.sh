@@ -14,17 +14,8 @@ if [ -z "$dir" ]; then
   sed -n '2,8p' "$0" >&2
   exit 2
 fi
+here=$(cd "$(dirname "$0")" && pwd)
 conf=$dir/ceph.conf
-
-free_ports() {
-  node -e '
-    const net = require("node:net")
-    const open = () => new Promise((done) => { const s = net.createServer().listen(0, "127.0.0.1", () => done(s)) })
-    Promise.all([open(), open()]).then((servers) => {
-      console.log(servers.map((s) => s.address().port).join(" "))
-      for (const s of servers) s.close()
-    })'
-}
 
 random_hex() { node -e 'console.log(require("node:crypto").randomBytes(10).toString("hex"))'; }
 
@@ -80,14 +71,6 @@ failed() {
   exit 1
 }
 
-wait_for_gateway() { # URL
-  node -e '
-    const until = Date.now() + 90_000
-    const ask = () => fetch(process.argv[1]).then((r) => { if (!r.ok) throw new Error(String(r.status)) })
-      .catch((error) => { if (Date.now() > until) throw error; return new Promise((r) => setTimeout(r, 100)).then(ask) })
-    ask().catch((error) => { console.error(String(error)); process.exit(1) })' "$1"
-}
-
 create_pools() {
   local pool
   for pool in log control meta buckets.index buckets.data buckets.non-ec; do
@@ -103,7 +86,7 @@ start() {
     exit 1
   fi
   mkdir -p "$dir"/{mon,osd,rgw,run,log}
-  read -r mon_port s3_port < <(free_ports)
+  read -r mon_port s3_port < <(node "$here/free-ports.mjs" 2)
   fsid=$(cat /proc/sys/kernel/random/uuid)
   osd_id=$(cat /proc/sys/kernel/random/uuid)
   access_key=$(random_hex)
@@ -120,7 +103,7 @@ start() {
   timeout 120 radosgw-admin -c "$conf" -n client.rgw user create --uid=test --display-name=test \
     --access-key="$access_key" --secret-key="$secret_key" >"$dir/log/user.out" 2>&1 || failed 'the user could not be made'
   daemon rgw radosgw -c "$conf" -n client.rgw
-  wait_for_gateway "http://127.0.0.1:$s3_port/" || failed 'the gateway does not answer'
+  node "$here/wait-for.mjs" "http://127.0.0.1:$s3_port/" || failed 'the gateway does not answer'
   printf '{"endpoint":"http://127.0.0.1:%s","accessKeyId":"%s","secretAccessKey":"%s"}\n' "$s3_port" "$access_key" "$secret_key"
 }
 

@@ -46,7 +46,7 @@ export class PreconditionFailedError extends StoreError {
   readonly code = 'PRECONDITION_FAILED'
 }
 
-/** This store can't hold an object of this key. Nothing was sent. */
+/** This store can't hold an object of this key. Nothing was written. */
 export class UnsupportedKeyError extends StoreError {
   readonly code = 'UNSUPPORTED_KEY'
 }

@@ -41,8 +41,13 @@ export async function deleteReplaced(store: ObjectStore, dbKey: string, keys: re
 /** In a versioned bucket a plain delete would only hide them, and keep them paid for. */
 async function allVersions(store: ObjectStore, dbKey: string, keys: ReadonlySet<string>): Promise<DeleteTarget[]> {
   const targets: DeleteTarget[] = []
+  const unlisted = new Set(keys)
   for await (const version of store.listVersions(`${dbKey}/`)) {
-    if (keys.has(version.key)) targets.push({ key: version.key, versionId: version.versionId })
+    if (!keys.has(version.key)) continue
+    targets.push({ key: version.key, versionId: version.versionId })
+    unlisted.delete(version.key)
   }
+  // MinIO lists nothing below the key of an object: hide at least what it hides in its listing.
+  for (const key of unlisted) targets.push({ key })
   return targets
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startS3Server } from '../../dev/s3-server/index.js'
-import { newCephBucket } from '../support/ceph.js'
+import { newCephBucket } from '../support/real-servers.js'
 import { killedPushes, type KilledPushes, type Tally } from './killed-pushes.js'
 
 export interface CrashRemote {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DirectoryStore, MemoryStore, S3Store, type ObjectStore } from '../../src/store/index.js'
 import { openEbooklet, StoreConnection, type Ebooklet, type OpenEbookletOptions } from '../../src/index.js'
 import { startS3Server } from '../../dev/s3-server/index.js'
-import { newCephBucket } from '../support/ceph.js'
+import { newCephBucket } from '../support/real-servers.js'
 import { RecordingStore } from './recording-store.js'
 
 export interface RemoteKind {

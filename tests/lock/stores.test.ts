@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { startS3Server } from '../../dev/s3-server/index.js'
 import { acquireLock, breakLocks, listLocks } from '../../src/lock/index.js'
 import { DirectoryStore, S3Store, type ObjectStore } from '../../src/store/index.js'
-import { newCephBucket } from '../support/ceph.js'
+import { newCephBucket } from '../support/real-servers.js'
 import { describeWithPeers } from '../support/peers.js'
 
 interface Opened extends AsyncDisposable {

@@ -1,4 +1,4 @@
-/** Where we and the Python original meet over S3: databases in buckets of an embedded server, with sessions of both sides. */
+/** Where we and the Python original meet over S3: databases in buckets of an embedded or another real server, with sessions of both sides. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,14 @@ import { openEbooklet, S3Connection, type Ebooklet, type OpenEbookletOptions, ty
 import type { Handle, PythonPeer, PythonRemote, PythonSessionOptions } from '../support/python.js'
 
 export type BucketKind = 'plain' | 'versioned'
+
+/** A bucket, and who may write there. */
+export interface Place {
+  readonly endpoint: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly bucket: string
+}
 
 /** One server for all tests of the `describe` that calls this. */
 export function meetingForSuite(): { database(bucket?: BucketKind): SharedDatabase } {
@@ -31,41 +39,69 @@ export function meetingForSuite(): { database(bucket?: BucketKind): SharedDataba
     database(bucket = 'plain') {
       if (server === undefined) throw new Error('the server runs only inside of tests')
       made += 1
-      return new SharedDatabase(server, bucket, `folder/db-${String(made)}.blt`, join(folder, `db-${String(made)}`))
+      const { endpoint, accessKeyId, secretAccessKey } = server
+      return new SharedDatabase({ endpoint, accessKeyId, secretAccessKey, bucket }, `folder/db-${String(made)}.blt`, join(folder, `db-${String(made)}`), server)
+    },
+  }
+}
+
+/** The same in buckets of a server that runs already. */
+export function meetingOn(newBucket: (options: { versioned: boolean }) => Promise<Place>): { database(bucket?: BucketKind): Promise<SharedDatabase> } {
+  let folder = ''
+  let made = 0
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ebooklet-meeting-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return {
+    async database(bucket = 'plain') {
+      made += 1
+      const files = join(folder, `db-${String(made)}`)
+      return new SharedDatabase(await newBucket({ versioned: bucket === 'versioned' }), 'folder/db.blt', files)
     },
   }
 }
 
 /** One database that nobody has made yet, with local files for both sides. Close it with `await using`. */
 export class SharedDatabase implements AsyncDisposable {
-  readonly server: S3Server
-  readonly bucket: BucketKind
+  readonly place: Place
   readonly dbKey: string
   readonly #files: string
+  readonly #server: S3Server | undefined
   readonly #sessions: Ebooklet<never>[] = []
   /** What our sessions warned of. */
   readonly warnings: string[] = []
   #fileCount = 0
 
-  constructor(server: S3Server, bucket: BucketKind, dbKey: string, files: string) {
-    this.server = server
-    this.bucket = bucket
+  /** @param server the embedded server, where the place is on one */
+  constructor(place: Place, dbKey: string, files: string, server?: S3Server) {
+    this.place = place
     this.dbKey = dbKey
     this.#files = files
+    this.#server = server
+  }
+
+  /** The embedded server, to look into it. */
+  get server(): S3Server {
+    if (this.#server === undefined) throw new Error(`${this.place.endpoint} is no embedded server`)
+    return this.#server
+  }
+
+  get bucket(): string {
+    return this.place.bucket
   }
 
   get url(): string {
-    return `${this.server.endpoint}/${this.bucket}/${this.dbKey}`
+    return `${this.place.endpoint}/${this.bucket}/${this.dbKey}`
   }
 
   get ours(): S3Connection {
-    const { endpoint, accessKeyId, secretAccessKey } = this.server
-    return new S3Connection({ endpoint, accessKeyId, secretAccessKey, bucket: this.bucket, dbKey: this.dbKey })
+    return new S3Connection({ ...this.place, dbKey: this.dbKey })
   }
 
   get theirs(): Exclude<PythonRemote, string> {
-    const { endpoint, accessKeyId, secretAccessKey } = this.server
-    return { access_key_id: accessKeyId, access_key: secretAccessKey, db_key: this.dbKey, bucket: this.bucket, endpoint_url: endpoint }
+    const { endpoint, accessKeyId, secretAccessKey, bucket } = this.place
+    return { access_key_id: accessKeyId, access_key: secretAccessKey, db_key: this.dbKey, bucket, endpoint_url: endpoint }
   }
 
   /** A path where no file is yet. */

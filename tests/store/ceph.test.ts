@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { S3Store } from '../../src/store/s3/s3-store.js'
 import type { S3StoreOptions } from '../../src/store/s3/options.js'
-import { newCephBucket, type CephBucket } from '../support/ceph.js'
+import { newCephBucket, type RealBucket } from '../support/real-servers.js'
 import { describeWithPeers } from '../support/peers.js'
 import { objectStoreConformance } from './conformance.js'
 
-const storeOf = (ceph: CephBucket, options: Partial<S3StoreOptions> = {}) =>
+const storeOf = (ceph: RealBucket, options: Partial<S3StoreOptions> = {}) =>
   new S3Store({ endpoint: ceph.endpoint, bucket: ceph.bucket, credentials: ceph, region: 'us-east-1', etagQuoting: 'bare', ...options })
 
 describeWithPeers(['ceph'], 'S3 store on Ceph', () => {
@@ -30,7 +30,7 @@ describeWithPeers(['ceph'], 'S3 store on Ceph', () => {
   )
 
   describe('credentials that are wrong', () => {
-    const attempt = async (change: Partial<CephBucket>) => {
+    const attempt = async (change: Partial<RealBucket>) => {
       const ceph = { ...(await newCephBucket()), ...change }
       const store = storeOf(ceph)
       try {

@@ -443,3 +443,17 @@ describe('credentials', () => {
     expect(server.requests[0]?.headers.authorization).toContain('Credential=FROMENV/')
   })
 })
+
+describe('a server that keeps objects in files', () => {
+  test('a name that it refuses is a typed error, and its refusal of a HEAD announces a body that does not come', async () => {
+    const body = errorXml('XMinioInvalidResourceName')
+    await using server = await rawServer((request, response) => {
+      response.writeHead(400, { 'content-length': body.length })
+      response.end(request.method === 'HEAD' ? undefined : body)
+    })
+    const store = at(server)
+    await expect(store.put('a/../b', text('x'))).rejects.toMatchObject({ code: 'UNSUPPORTED_KEY', key: 'a/../b' })
+    await expect(store.head('a/../b')).rejects.toMatchObject({ code: 'STORE_REQUEST', status: 400 })
+    await store.close()
+  })
+})

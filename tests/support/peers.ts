@@ -6,6 +6,7 @@
  * | EBOOKLET_TEST_PYTHON | a python that has ebooklet 0.10.3, booklet and s3func |
  * | EBOOKLET_TEST_PYTHON_08 | a python that has ebooklet 0.8.3, which writes remote format 1 |
  * | EBOOKLET_TEST_CEPH | JSON {endpoint, accessKeyId, secretAccessKey} of a Ceph object gateway |
+ * | EBOOKLET_TEST_MINIO | the same of a MinIO server |
  *
  * dev/peers sets them up, `.ci/run` does it all. Tests of a peer that isn't there are skipped under a name that says
  * so; with EBOOKLET_TEST_PEERS=required they fail.
@@ -16,6 +17,7 @@ const variables = {
   python: 'EBOOKLET_TEST_PYTHON',
   'python 0.8': 'EBOOKLET_TEST_PYTHON_08',
   ceph: 'EBOOKLET_TEST_CEPH',
+  minio: 'EBOOKLET_TEST_MINIO',
 } as const
 
 export type Peer = keyof typeof variables

@@ -151,8 +151,8 @@ export class HttpResponse {
    */
   async read(store: string, maxBytes = Infinity): Promise<Uint8Array<ArrayBuffer>> {
     const announced = this.contentLength
-    if (announced !== undefined && announced > maxBytes) throw this.#tooLarge(store, maxBytes)
-    const body = new Collector(announced)
+    if (announced !== undefined && announced > maxBytes && this.#request.method !== 'HEAD') throw this.#tooLarge(store, maxBytes)
+    const body = new Collector(this.#request.method === 'HEAD' ? undefined : announced)
     try {
       for await (const chunk of this.#answer.body as AsyncIterable<Uint8Array>) {
         body.push(chunk)
@@ -194,7 +194,8 @@ export class HttpResponse {
 
   #checkLength(store: string, found: number): void {
     const announced = this.contentLength
-    if (announced === undefined || announced === found) return
+    // An answer to HEAD announces what GET would send, refusals too.
+    if (announced === undefined || announced === found || this.#request.method === 'HEAD') return
     throw new IncompleteResponseError(`${store}: an answer ended after ${found} of ${announced} bytes`, { store, key: this.#request.key })
   }
 

@@ -4,6 +4,7 @@ import {
   BucketNotFoundError,
   PreconditionFailedError,
   StoreRequestError,
+  UnsupportedKeyError,
   UnsupportedOperationError,
 } from '../errors.js'
 import { parseXml, type XmlElement } from './xml.js'
@@ -63,6 +64,9 @@ const DENIED: Readonly<Record<string, string>> = {
 /** Codes after which a provider of credentials is asked for new ones. */
 export const EXPIRED_CODES: ReadonlySet<string> = new Set(['ExpiredToken', 'InvalidToken', 'TokenRefreshRequired', 'ExpiredTokenException'])
 
+/** A server that keeps objects in files refuses names that its file system wouldn't bear. */
+const KEY_REFUSED: ReadonlySet<string> = new Set(['KeyTooLongError', 'XMinioInvalidObjectName', 'XMinioInvalidResourceName'])
+
 const CONFLICTS: ReadonlySet<string> = new Set(['PreconditionFailed', 'ConditionalRequestConflict', 'OperationAborted'])
 
 /** The typed error for an answer of an S3 server that isn't success. */
@@ -81,6 +85,7 @@ export function s3Error(refusal: S3Refusal, request: S3Request): EbookletError {
   if (advice !== undefined || status === 401 || status === 403) {
     return new AccessDeniedError(`${what}: refused; ${advice ?? DENIED.AccessDenied ?? ''} (${said})`, facts)
   }
+  if (reason !== undefined && KEY_REFUSED.has(reason)) return new UnsupportedKeyError(`${what}: the server can't hold an object of this name (${said})`, facts)
   if (status === 501 || reason === 'NotImplemented') return new UnsupportedOperationError(`${what}: the server doesn't offer this (${said})`, facts)
   return new StoreRequestError(`${what}: ${said}`, { ...facts, status, reason, retryAfter: refusal.retryAfter })
 }

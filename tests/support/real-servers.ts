@@ -1,26 +1,34 @@
-/** Buckets on the Ceph object gateway that the environment names; see peers.ts and dev/peers/ceph.sh. */
+/** Buckets on the real S3 servers that the environment names; see peers.ts and dev/peers. */
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
-import { requirePeer } from './peers.js'
+import { requirePeer, type Peer } from './peers.js'
 
-export interface CephServer {
+export interface RealServer {
   readonly endpoint: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
 }
 
-export interface CephBucket extends CephServer {
+export interface RealBucket extends RealServer {
   readonly bucket: string
 }
 
-export function cephServer(): CephServer {
-  return JSON.parse(requirePeer('ceph')) as CephServer
+interface BucketOptions {
+  versioned?: boolean
 }
 
 let made = 0
 
-/** A new empty bucket. It stays until the server ends, which keeps nothing. */
-export async function newCephBucket(options: { versioned?: boolean } = {}): Promise<CephBucket> {
-  const server = cephServer()
+export function newCephBucket(options?: BucketOptions): Promise<RealBucket> {
+  return newBucket('ceph', options)
+}
+
+export function newMinioBucket(options?: BucketOptions): Promise<RealBucket> {
+  return newBucket('minio', options)
+}
+
+/* A new empty bucket. It stays until the server ends, which keeps nothing. */
+async function newBucket(peer: Peer, options: BucketOptions = {}): Promise<RealBucket> {
+  const server = JSON.parse(requirePeer(peer)) as RealServer
   made += 1
   const bucket = `test-${String(process.pid)}-${String(Date.now())}-${String(made)}`
   const client = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: server })

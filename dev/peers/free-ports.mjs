@@ -1,9 +1,12 @@
 /* node free-ports.mjs N: prints N free ports of 127.0.0.1 on one line. */
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-const open = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => resolve(server))
+const servers = Array.from({ length: Number(process.argv[2]) }, () => createServer().listen(0, '127.0.0.1'))
+await Promise.all(servers.map((server) => once(server, 'listening')))
+const ports = servers.map((server) => {
+  const address = server.address()
+  server.close()
+  return typeof address === 'object' ? address?.port : address
 })
-const servers = await Promise.all(Array.from({ length: Number(process.argv[2]) }, open))
-console.log(servers.map((server) => server.address().port).join(' '))
-for (const server of servers) server.close()
+console.log(ports.join(' '))

@@ -42,6 +42,8 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
     pending.setNumGroups(snapshot.metadata.numGroups ?? null)
     const stale = staleValues(state, snapshot)
     for (const key of stale) local.delete(key)
+    // Durable before the old index goes, which alone tells that they came from the remote.
+    if (stale.length > 0) state.save()
     evicted = stale.length
   }
   state.saveRemote(snapshot.state, snapshot.index)

@@ -66,3 +66,14 @@ it('a replacement of what had no metadata has none', async () => {
   await db.push()
   expect(await sectionOf(bench)).toBeUndefined()
 })
+
+it('metadata that no reader would take back is refused, and changes nothing', async () => {
+  await using bench = await Bench.on(memoryKind)
+  await using db = await bench.open(await withMetadata(bench, 'before'), { flag: 'w' })
+  let deep: unknown = 1
+  for (let level = 0; level < 10_001; level++) deep = [deep]
+  expect(() => (db.metadata = deep)).toThrow(expect.objectContaining({ code: expect.stringMatching(/SERIALIZATION|INVALID_ARGUMENT/) as string }))
+  expect(db.metadata).toBe('before')
+  expect(db.changes().size).toBe(0)
+  expect(await db.push()).toMatchObject({ updated: false })
+})

@@ -1,14 +1,18 @@
 /** What docs/promises.md promises of opening, as far as no other test shows it. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { startS3Server } from '../../dev/s3-server/index.js'
 import { openBooklet } from '../../src/booklet/index.js'
+import { indexFileBeside } from '../../src/database/index-file.js'
 import { decodeRemoteState, encodeRemoteState } from '../../src/format/remote-state.js'
 import { openEbooklet, S3Connection, StoreConnection, type OpenEbookletOptions, type OpenFlag } from '../../src/index.js'
 import { StoreUnreachableError } from '../../src/store/index.js'
+import { takeIn } from '../../src/sync/pull.js'
+import { readRemote } from '../../src/sync/remote.js'
+import { SyncState, type IndexFile } from '../../src/sync/state.js'
 import { Bench, memoryKind } from './remotes.js'
 
 async function published(bench: Bench, content: Record<string, unknown> = { a: 1, b: 2 }): Promise<string> {
@@ -264,6 +268,41 @@ describe('files that stand beside the local one', () => {
     expect(db.has('d')).toBe(false)
     await db.push()
     expect(await bench.contents()).toEqual({ a: 'mine', c: 'theirs', new: 'mine' })
+  })
+
+  it('a crash before the slot is written brings nothing back, though its timestamp is ahead of all commits', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = bench.freshPath()
+    const ahead = (Date.now() + 86_400_000) * 1000
+    await using writer = await bench.open(path, { flag: 'c', numGroups: 3 })
+    writer.set('gone', 'value', { timestamp: ahead }).set('stays', 1)
+    await writer.push()
+    await writer.close()
+    await using other = await bench.open(bench.freshPath(), { flag: 'w' })
+    other.delete('gone')
+    await other.push()
+    await other.close()
+
+    const crashed = bench.freshPath()
+    const beside = indexFileBeside(path)
+    const crash: IndexFile = {
+      ...beside,
+      write(bytes) {
+        indexFileBeside(crashed).write(bytes)
+        copyFileSync(path, crashed)
+        throw new Error('the machine stops here')
+      },
+    }
+    const file = openBooklet<string, unknown>(path, { flag: 'w' })
+    const state = SyncState.load(file, crash)
+    const result = await readRemote({ store: bench.store, dbKey: 'db.blt' }, state.remote)
+    if (result.status !== 'ok') throw new Error(result.status)
+    expect(() => takeIn(state, result.snapshot)).toThrow('the machine stops here')
+    file.close()
+
+    await using db = await bench.open(crashed, { flag: 'w' })
+    expect([...db.changes()]).toEqual([])
+    expect([...db.keys()]).toEqual(['stays'])
   })
 
   it('a copy whose slot has no ETag, as Python writes it, asks by HEAD and transfers no index', async () => {

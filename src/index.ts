@@ -2,6 +2,11 @@
 
 export { openEbooklet } from './database/open.js'
 export { Ebooklet, type CallOptions, type LoadOptions } from './database/ebooklet.js'
+export { copyRemote, type CopyRemoteOptions } from './database/copy-remote.js'
+export { deleteRemote, type DeleteRemoteOptions } from './database/delete-remote.js'
+export type { WholeRemoteOptions } from './database/whole-remote.js'
+export type { CopyRemoteResult } from './sync/copy-remote.js'
+export type { DeleteRemoteResult } from './sync/delete-remote.js'
 export { Changes, type Change } from './database/changes.js'
 export type { OpenEbookletOptions, OpenFlag } from './database/options.js'
 export type { Guarantee } from './sync/conditions.js'
@@ -38,6 +43,7 @@ export { checkBooklet, type BookletFinding, type BookletFindingKind, type Bookle
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'
 export { Format1Error, GroupTooLargeError } from './format/errors.js'
 export * from './sync/errors.js'
+export * from './sync/whole-remote-errors.js'
 export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'
 export { DeserializationError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
 export { FileLockedError, FileNotClosedError, WrongFileTypeError } from './booklet/index.js'
@@ -45,6 +51,7 @@ export {
   AccessDeniedError,
   BucketNotFoundError,
   CredentialsError,
+  ObjectChangedError,
   PreconditionFailedError,
   ResponseTooLargeError,
   StoreError,

@@ -20,7 +20,7 @@ export interface Committed {
 }
 
 /** User metadata by which a commit is known again when its acknowledgement was lost. Python ignores it. */
-const stampName = 'commit_id'
+export const stampName = 'commit_id'
 
 /**
  * @param revision the state's, of which the uploads were made

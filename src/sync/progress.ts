@@ -2,7 +2,7 @@ import type { Environment } from '../base/environment.js'
 
 /** Where a long call is. Totals may grow as more becomes known. */
 export interface Progress {
-  phase: 'fetch' | 'upload' | 'commit' | 'cleanup' | 'list' | 'check'
+  phase: 'fetch' | 'upload' | 'copy' | 'commit' | 'cleanup' | 'delete' | 'list' | 'check'
   bytesDone: number
   bytesTotal: number
   /** Groups, or values in per-key mode. */

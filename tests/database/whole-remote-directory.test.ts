@@ -1,0 +1,4 @@
+import { directoryKind } from './remotes.js'
+import { wholeRemoteSuite } from './whole-remote-suite.js'
+
+wholeRemoteSuite(directoryKind)

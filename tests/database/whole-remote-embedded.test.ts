@@ -1,0 +1,4 @@
+import { embeddedKind } from './remotes.js'
+import { wholeRemoteSuite } from './whole-remote-suite.js'
+
+wholeRemoteSuite(embeddedKind)

@@ -1,0 +1,4 @@
+import { memoryKind } from './remotes.js'
+import { wholeRemoteSuite } from './whole-remote-suite.js'
+
+wholeRemoteSuite(memoryKind)

@@ -1,0 +1,4 @@
+import { versionedKind } from './remotes.js'
+import { wholeRemoteSuite } from './whole-remote-suite.js'
+
+wholeRemoteSuite(versionedKind)

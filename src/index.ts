@@ -7,6 +7,18 @@ export { deleteRemote, type DeleteRemoteOptions } from './database/delete-remote
 export type { WholeRemoteOptions } from './database/whole-remote.js'
 export type { CopyRemoteResult } from './sync/copy-remote.js'
 export type { DeleteRemoteResult } from './sync/delete-remote.js'
+export {
+  openRcg,
+  RemoteConnGroup,
+  type AddMemberOptions,
+  type OpenMemberGroupOptions,
+  type OpenMemberOptions,
+  type OpenRcgOptions,
+  type RefreshOptions,
+} from './database/group/remote-conn-group.js'
+export type { GroupEntry } from './database/group/entry.js'
+export type { MemberConnectionOptions } from './database/group/member.js'
+export type { RefreshResult } from './database/group/refresh.js'
 export { Changes, type Change } from './database/changes.js'
 export type { OpenEbookletOptions, OpenFlag } from './database/options.js'
 export type { Guarantee } from './sync/conditions.js'
@@ -24,6 +36,7 @@ export {
   S3Connection,
   StoreConnection,
   type OpenedConnection,
+  type RecordedConnection,
   type RemoteConnection,
   type S3ConnectionOptions,
 } from './database/connection/index.js'
@@ -44,6 +57,7 @@ export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnly
 export { Format1Error, GroupTooLargeError } from './format/errors.js'
 export * from './sync/errors.js'
 export * from './sync/whole-remote-errors.js'
+export { ConnectionNotRecordableError, GroupEntryError, MemberNotFoundError } from './database/group/errors.js'
 export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'
 export { DeserializationError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
 export { FileLockedError, FileNotClosedError, WrongFileTypeError } from './booklet/index.js'

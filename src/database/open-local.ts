@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
+import type { DatabaseType } from '../format/db-metadata.js'
 import { FileLockedError, openBooklet, type BookletOptions } from '../booklet/index.js'
 import { limitSerializer, resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
@@ -23,8 +24,10 @@ export class LocalOpener<V> {
   readonly #rollback: Rollback
   readonly #indexFile: IndexFile
   readonly #asked: NamedSerializer<V> | undefined
+  readonly #type: DatabaseType
 
-  constructor(path: string, options: OpenEbookletOptions<V>, environment: Environment, lockTimeout: number, rollback: Rollback) {
+  constructor(type: DatabaseType, path: string, options: OpenEbookletOptions<V>, environment: Environment, lockTimeout: number, rollback: Rollback) {
+    this.#type = type
     this.#path = path
     this.#options = options
     this.#environment = environment
@@ -44,8 +47,9 @@ export class LocalOpener<V> {
     if (this.#inMemory || !existsSync(this.#path)) return undefined
     // Readers write too: they keep what they fetch.
     const file = await this.#openFile({ flag: 'w' })
+    const state = SyncState.load(file, this.#indexFile, this.#type)
     this.#checkSerializer(file.valueSerializerCode)
-    return SyncState.load(file, this.#indexFile)
+    return state
   }
 
   /** A new file: a copy of the remote's database, or a database of its own. A file that appeared meanwhile is not touched. */
@@ -77,7 +81,7 @@ export class LocalOpener<V> {
   }
 
   #newState(local: LocalFile): SyncState {
-    return new SyncState({ local, indexFile: this.#indexFile, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
+    return new SyncState({ type: this.#type, local, indexFile: this.#indexFile, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
   }
 
   /** @param previous what the new file replaces without being its copy */

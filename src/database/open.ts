@@ -1,12 +1,13 @@
 import { ReadOnlyError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
+import type { DatabaseType } from '../format/db-metadata.js'
 import { nextPrime } from '../format/primes.js'
 import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
 import { isUnreachable } from '../sync/offline.js'
 import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
-import { checkSameDatabase, takeIn } from '../sync/pull.js'
-import { readRemote, type ReadRemoteResult, type RemoteLocation } from '../sync/remote.js'
+import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
+import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
 import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
@@ -25,7 +26,7 @@ const defaultLockTimeout = 300_000
  * read only), `file:///folder/key`
  * @param path the local file, made if it is missing; or `:memory:`
  * @throws InvalidArgumentError, RemoteNotFoundError, UuidMismatchError, ConflictingOptionError,
- * LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, OfflineFileError, StoreError. Nothing stays locked
+ * RemoteTypeError, LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, OfflineFileError, StoreError. Nothing stays locked
  * or open then.
  */
 export async function openEbooklet<V = unknown>(
@@ -33,11 +34,21 @@ export async function openEbooklet<V = unknown>(
   path: string,
   options: OpenEbookletOptions<V> = {},
 ): Promise<Ebooklet<V>> {
+  return openDatabase('EVariableLengthValue', remote, path, options)
+}
+
+/** Opens a database of a certain kind. */
+export async function openDatabase<V>(
+  type: DatabaseType,
+  remote: RemoteConnection | string | URL,
+  path: string,
+  options: OpenEbookletOptions<V>,
+): Promise<Ebooklet<V>> {
   checkOptions(path, options)
   const connection = toConnection(remote)
   const rollback = new Rollback()
   try {
-    const opening = new Opening(connection, path, options, rollback)
+    const opening = new Opening(type, connection, path, options, rollback)
     return await (options.flag === undefined || options.flag === 'r' ? opening.forReading() : opening.forWriting())
   } catch (error) {
     await rollback.run()
@@ -47,6 +58,7 @@ export async function openEbooklet<V = unknown>(
 
 /** The steps of one open; each that takes something tells the rollback how to give it back. */
 class Opening<V> {
+  readonly #type: DatabaseType
   readonly #connection: RemoteConnection
   readonly #path: string
   readonly #options: OpenEbookletOptions<V>
@@ -54,13 +66,14 @@ class Opening<V> {
   readonly #environment: Environment
   readonly #local: LocalOpener<V>
 
-  constructor(connection: RemoteConnection, path: string, options: OpenEbookletOptions<V>, rollback: Rollback) {
+  constructor(type: DatabaseType, connection: RemoteConnection, path: string, options: OpenEbookletOptions<V>, rollback: Rollback) {
+    this.#type = type
     this.#connection = connection
     this.#path = path
     this.#options = options
     this.#rollback = rollback
     this.#environment = options.environment ?? systemEnvironment()
-    this.#local = new LocalOpener(path, options, this.#environment, options.lockTimeout ?? defaultLockTimeout, rollback)
+    this.#local = new LocalOpener(type, path, options, this.#environment, options.lockTimeout ?? defaultLockTimeout, rollback)
   }
 
   async forReading(): Promise<Ebooklet<V>> {
@@ -163,6 +176,7 @@ class Opening<V> {
       return existing!
     }
     const { snapshot } = result
+    this.#checkType(snapshot)
     const state = existing ?? (await this.#local.create(snapshot))
     checkSameDatabase(state, remote, snapshot)
     if (existing && !state.local.openedClean) state.recoverLostWrites(state.indexLost ? snapshot.index : undefined)
@@ -179,12 +193,18 @@ class Opening<V> {
   /** Flag `n`: an empty database, which replaces the remote's at its first push. */
   async #replaced(result: ReadRemoteResult): Promise<SyncState> {
     const snapshot = result.status === 'ok' ? result.snapshot : undefined
+    if (snapshot) this.#checkType(snapshot)
     const state = await this.#local.createAnew(snapshot)
     if (!snapshot) return state
     state.pending.setReplacePending(true)
     const { uuid } = snapshot.metadata
     state.saveRemote({ ...snapshot.state, replaces: uuid === state.local.uuid ? undefined : uuid }, snapshot.index)
     return state
+  }
+
+  /** Before a local file is made or replaced. */
+  #checkType({ metadata }: RemoteSnapshot): void {
+    checkType(this.#connection.name, metadata.type, this.#type)
   }
 
   /** The remote's own number wins, then the recorded choice, then the argument. */

@@ -13,6 +13,10 @@ export const INIT_BYTES = 200
 /** `EVariableLengthValue`: an ordinary database. `RemoteConnGroup`: a list of other databases. */
 export type DatabaseType = 'EVariableLengthValue' | 'RemoteConnGroup'
 
+export function isDatabaseType(value: unknown): value is DatabaseType {
+  return value === 'EVariableLengthValue' || value === 'RemoteConnGroup'
+}
+
 /** What the user metadata of the db object says. */
 export interface DbMetadata {
   /** When the commit was made, µs since the Unix epoch. */
@@ -88,7 +92,7 @@ function readUuid(text: string | undefined): string {
 }
 
 function readType(text: string | undefined): DatabaseType {
-  if (text === 'EVariableLengthValue' || text === 'RemoteConnGroup') return text
+  if (isDatabaseType(text)) return text
   throw new FormatError(`The db object is of the type ${shown(text)}; this release knows EVariableLengthValue and RemoteConnGroup.`)
 }
 

@@ -67,6 +67,22 @@ export function decodeDbPayload(bytes: Uint8Array): DbPayload {
   return { manifest, metaSection: sections[1].length === 0 ? undefined : sections[1], index: sections[2] }
 }
 
+/** How many bytes of a payload `locateMetaSection` needs. */
+export const PAYLOAD_HEAD_BYTES = headBytes
+
+/**
+ * Where the metadata section lies in a payload of `size` bytes whose beginning is at hand; a length of 0 = there is none.
+ * @throws like decodeDbPayload
+ */
+export function locateMetaSection(head: Uint8Array, size: number): { offset: number; length: number } {
+  checkHead(head)
+  const view = new DataView(head.buffer, head.byteOffset, head.length)
+  const offset = BigInt(headBytes) + view.getBigUint64(16)
+  const length = view.getBigUint64(24)
+  if (offset + length > BigInt(size)) throw new FormatError(`The db object is cut short: its metadata section would end at byte ${offset + length} of ${size}.`)
+  return { offset: Number(offset), length: Number(length) }
+}
+
 function checkHead(bytes: Uint8Array): void {
   if (equalBytes(bytes.subarray(0, fixedTypeId.length), fixedTypeId)) throw new Format1Error('The db object')
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) throw new FormatError('The object is no EBooklet database: it does not start with "ebooklet-db".')

@@ -1,5 +1,6 @@
 import { fromBase64, toBase64, utf8Encode } from '../base/bytes.js'
 import { FormatError } from '../base/error.js'
+import { isDatabaseType, type DatabaseType } from './db-metadata.js'
 import { readSlot } from './journal.js'
 import { manifestFromJson, manifestToJson, type Manifest } from './manifest.js'
 import { MAX_GROUPS } from './primes.js'
@@ -8,7 +9,7 @@ import { checkTimestamp, timestampFromJson } from './timestamp.js'
 /**
  * The db object that the local file is in sync with: reserved slot 2, compact JSON of `v` (1),
  * `remote_ts`, `manifest`, `meta_section` (base64), and our own `etag`, `conditions`, `replaces`,
- * `groups` and `format`, which the original ignores and drops when it rewrites the slot.
+ * `groups`, `format` and `type`, which the original ignores and drops when it rewrites the slot.
  */
 export interface RemoteState {
   /** The timestamp of the db object, µs; null when there was no remote yet. */
@@ -26,6 +27,8 @@ export interface RemoteState {
   format?: 1 | undefined
   /** UUID of the database at the remote that a pending replacement is to replace, when the local file has another. */
   replaces?: string | undefined
+  /** What kind of database the local file is; undefined where that isn't recorded. */
+  type?: DatabaseType | undefined
 }
 
 export interface SeenConditions {
@@ -46,7 +49,8 @@ export function encodeRemoteState(state: RemoteState): Uint8Array<ArrayBuffer> {
   const replaces = state.replaces === undefined ? '' : `,"replaces":${JSON.stringify(state.replaces)}`
   const groups = state.numGroups === undefined ? '' : `,"groups":${state.numGroups}`
   const format = state.format === undefined ? '' : `,"format":${state.format}`
-  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}${groups}${format}}`)
+  const type = state.type === undefined ? '' : `,"type":${JSON.stringify(state.type)}`
+  return utf8Encode(`{"v":${remoteStateVersion},"remote_ts":${state.timestamp},"manifest":${manifestToJson(state.manifest)},"meta_section":${meta}${etag}${conditions}${replaces}${groups}${format}${type}}`)
 }
 
 /**
@@ -60,6 +64,7 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
   const etag: unknown = fields.get('etag')
   const replaces: unknown = fields.get('replaces')
   const groups: unknown = fields.get('groups')
+  const type: unknown = fields.get('type')
   return {
     timestamp: timestamp === null ? null : timestampFromJson(timestamp, 'The remote state of the local file'),
     manifest: manifestFromJson(fields.get('manifest') ?? {}, 'The manifest in the remote state of the local file'),
@@ -69,6 +74,7 @@ export function decodeRemoteState(bytes: Uint8Array): RemoteState {
     ...(typeof replaces === 'string' && /^[0-9a-f]{32}$/.test(replaces) ? { replaces } : {}),
     ...(groups === null || (typeof groups === 'number' && Number.isInteger(groups) && groups >= 1 && groups <= MAX_GROUPS) ? { numGroups: groups } : {}),
     ...(fields.get('format') === 1 ? { format: 1 } : {}),
+    ...(isDatabaseType(type) ? { type } : {}),
   }
 }
 

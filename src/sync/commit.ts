@@ -7,7 +7,6 @@ import { timestampAfter } from '../format/timestamp.js'
 import { PreconditionFailedError } from '../store/errors.js'
 import type { PutOptions, PutResult } from '../store/object-store.js'
 import { CommitConflictError, CommitFailedError } from './errors.js'
-import { ebookletType } from './pull.js'
 import type { PushContext } from './push-context.js'
 import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
 import type { SyncState } from './state.js'
@@ -59,7 +58,7 @@ function dbMetadata(state: SyncState, timestamp: number): Record<string, string>
   return encodeDbMetadata({
     timestamp,
     uuid: state.local.uuid,
-    type: ebookletType,
+    type: state.type,
     initBytes: state.local.headerBytes(),
     numGroups: state.pending.numGroups ?? undefined,
   })

@@ -30,7 +30,7 @@ export class RemoteTypeError extends EbookletError {
   readonly code = 'REMOTE_TYPE'
   readonly found: string
   constructor(remote: string, found: string, expected: string) {
-    super(`${remote} is a ${found}, not a ${expected}: open it with the function for that kind`)
+    super(`${remote} is a ${found}, not a ${expected}: open it with ${found === 'RemoteConnGroup' ? 'openRcg' : 'openEbooklet'}`)
     this.found = found
   }
 }

@@ -1,10 +1,8 @@
 /** Taking in another state of the remote. */
+import type { DatabaseType } from '../format/db-metadata.js'
 import { ConflictingOptionError, RemoteNotFoundError, RemoteTypeError, UuidMismatchError } from './errors.js'
 import { readRemote, type RemoteLocation, type RemoteSnapshot } from './remote.js'
 import type { SyncState } from './state.js'
-
-/** The kind of database that openEbooklet handles, as recorded in the db object's `type`. */
-export const ebookletType = 'EVariableLengthValue'
 
 export interface PullResult {
   /** False when the remote was still the one that was seen last. */
@@ -13,11 +11,16 @@ export interface PullResult {
   evicted: number
 }
 
+/** @throws RemoteTypeError */
+export function checkType(name: string, found: DatabaseType, expected: DatabaseType): void {
+  if (found !== expected) throw new RemoteTypeError(name, found, expected)
+}
+
 /** Refuses a remote that the local file isn't a copy of. Changes nothing. */
 export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snapshot: RemoteSnapshot): void {
   const name = `${remote.store.name} ${remote.dbKey}`
   const { metadata } = snapshot
-  if (metadata.type !== ebookletType) throw new RemoteTypeError(name, metadata.type, ebookletType)
+  checkType(name, metadata.type, state.type)
   // A replacement may have an identity of its own; it remembers whom it replaces.
   const expected = state.pending.replacePending ? (state.remote.replaces ?? state.local.uuid) : state.local.uuid
   if (metadata.uuid !== expected) {

@@ -3,11 +3,13 @@
  * changes between them. Pure bookkeeping; no network.
  */
 import type { Booklet } from '../booklet/index.js'
+import type { DatabaseType } from '../format/db-metadata.js'
 import { decodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { decodeRemoteState, encodeRemoteState, type RemoteState } from '../format/remote-state.js'
 import { groupId } from '../format/group-id.js'
 import type { ConditionalWrites } from './conditions.js'
+import { RemoteTypeError } from './errors.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
 
@@ -32,6 +34,8 @@ export function noRemoteYet(): RemoteState {
 }
 
 export class SyncState {
+  /** What kind of database this is. */
+  readonly type: DatabaseType
   readonly local: LocalFile
   readonly indexFile: IndexFile
   readonly pending: PendingChanges
@@ -51,7 +55,8 @@ export class SyncState {
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; format1Copy?: boolean }) {
+  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; format1Copy?: boolean }) {
+    this.type = parts.type
     this.local = parts.local
     this.indexFile = parts.indexFile
     this.pending = parts.pending
@@ -63,11 +68,16 @@ export class SyncState {
     this.knowsKeys = parts.indexRead !== false || parts.pending.replacePending
   }
 
-  /** Reads the state that a local file and its index file hold. An index that can't be read counts as none. */
-  static load(file: LocalFile, indexFile: IndexFile): SyncState {
+  /**
+   * Reads the state that a local file and its index file hold. An index that can't be read counts as none.
+   * @throws RemoteTypeError when the file is known to be a database of another kind
+   */
+  static load(file: LocalFile, indexFile: IndexFile, type: DatabaseType): SyncState {
     const journal = file.reserved.get(1)
     const slot = file.reserved.get(2)
     let remote = slot ? decodeRemoteState(slot.bytes) : noRemoteYet()
+    // Files of the original don't say it: for them the remote will.
+    if (remote.type !== undefined && remote.type !== type) throw new RemoteTypeError(file.path ?? 'the local file', remote.type, type)
     // Copies that format 1 left have an index beside them, and no slots that tell which one that is.
     const format1 = slot ? undefined : readIndex(indexFile)
     const format1Copy = format1 !== undefined && (format1.size > 0 || format1.metadataEntry !== undefined)
@@ -79,7 +89,7 @@ export class SyncState {
     // And a replacement that may be discarded needs to know how many groups there were.
     const unknown = pending.replacePending && remote.numGroups === undefined
     if (!index || unknown || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    const state = new SyncState({ local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, format1Copy: format1Copy && !pending.replacePending })
+    const state = new SyncState({ type, local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, format1Copy: format1Copy && !pending.replacePending })
     if (state.isFormat1Copy) state.#adoptFormat1Changes()
     return state
   }
@@ -205,7 +215,7 @@ export class SyncState {
 
   rememberConditions(store: string, { create, match }: ConditionalWrites): void {
     this.remote = { ...this.remote, conditions: { store, create, match } }
-    this.local.reserved.set(2, encodeRemoteState(this.remote))
+    this.local.reserved.set(2, encodeRemoteState({ ...this.remote, type: this.type }))
   }
 
   /** Takes in another state of the remote, on disk too: the index file first, so that a crash in between is found by the slot's older ETag. */
@@ -216,7 +226,7 @@ export class SyncState {
     this.remote = { ...remote, conditions: this.remote.conditions, replaces }
     this.remoteInDoubt = false
     this.revision++
-    this.local.reserved.set(2, encodeRemoteState(this.remote))
+    this.local.reserved.set(2, encodeRemoteState({ ...this.remote, type: this.type }))
     if (remote.timestamp !== null) this.local.fileTimestamp = remote.timestamp
   }
 }

@@ -294,7 +294,7 @@ describe('files that stand beside the local one', () => {
       },
     }
     const file = openBooklet<string, unknown>(path, { flag: 'w' })
-    const state = SyncState.load(file, crash)
+    const state = SyncState.load(file, crash, 'EVariableLengthValue')
     const result = await readRemote({ store: bench.store, dbKey: 'db.blt' }, state.remote)
     if (result.status !== 'ok') throw new Error(result.status)
     expect(() => takeIn(state, result.snapshot)).toThrow('the machine stops here')

@@ -59,7 +59,7 @@ export const cephKind: RemoteKind = {
 /** One remote with a folder for local files, and sessions that are closed at the end whatever happens. */
 export class Bench implements AsyncDisposable {
   readonly store: RecordingStore
-  readonly #settle: number
+  readonly settle: number
   readonly #dispose: () => Promise<void>
   readonly #folder: string
   readonly #sessions: Ebooklet<never>[] = []
@@ -68,7 +68,7 @@ export class Bench implements AsyncDisposable {
 
   private constructor(store: RecordingStore, settle: number, folder: string, dispose: () => Promise<void>) {
     this.store = store
-    this.#settle = settle
+    this.settle = settle
     this.#folder = folder
     this.#dispose = dispose
   }
@@ -88,7 +88,7 @@ export class Bench implements AsyncDisposable {
   }
 
   async open<V = unknown>(path: string, options: OpenEbookletOptions<V> = {}, dbKey = 'db.blt'): Promise<Ebooklet<V>> {
-    const lockTiming = { settle: this.#settle, poll: this.#settle }
+    const lockTiming = { settle: this.settle, poll: this.settle }
     const db = await openEbooklet<V>(new StoreConnection(this.store, dbKey), path, {
       lockTiming,
       onWarning: (message) => this.warnings.push(message),

@@ -1,5 +1,15 @@
 import type { ObjectStore } from '../../store/object-store.js'
 
+/** Where a database is, without credentials: what an entry of a connection group says of it. */
+export interface RecordedConnection {
+  readonly dbKey: string | null
+  readonly bucket: string | null
+  /** Null for AWS. */
+  readonly endpointUrl: string | null
+  /** Public URL of the db object. */
+  readonly dbUrl: string | null
+}
+
 /** What a session needs of a remote: a store and the key of the db object in it. */
 export interface OpenedConnection {
   store: ObjectStore
@@ -21,4 +31,6 @@ export interface RemoteConnection {
   readonly sharedStore?: boolean
   /** `read` may go another, public way than `write`. */
   open(purpose: 'read' | 'write'): OpenedConnection
+  /** How a connection group records it. Absent where a group has no place for it. */
+  record?(): RecordedConnection
 }

@@ -1,5 +1,5 @@
 import { HttpStore, withRetry } from '../../store/index.js'
-import type { OpenedConnection, RemoteConnection } from './connection.js'
+import type { OpenedConnection, RecordedConnection, RemoteConnection } from './connection.js'
 
 export interface HttpConnectionOptions {
   /** The most requests at a time. Default 16. */
@@ -29,6 +29,10 @@ export class HttpConnection implements RemoteConnection {
     const http = this.#store()
     const store = withRetry(http)
     return { store, dbKey: http.dbKey, close: () => store.close() }
+  }
+
+  record(): RecordedConnection {
+    return { dbKey: null, bucket: null, endpointUrl: null, dbUrl: this.#url }
   }
 
   #store(): HttpStore {

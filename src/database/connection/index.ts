@@ -5,7 +5,7 @@ import { DirectoryConnection } from './directory-connection.js'
 import { HttpConnection } from './http-connection.js'
 import { S3Connection } from './s3-connection.js'
 
-export type { OpenedConnection, RemoteConnection } from './connection.js'
+export type { OpenedConnection, RecordedConnection, RemoteConnection } from './connection.js'
 export { DirectoryConnection } from './directory-connection.js'
 export { HttpConnection } from './http-connection.js'
 export { S3Connection, type S3ConnectionOptions } from './s3-connection.js'

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../base/error.js'
 import { checkDbKey } from '../../format/names.js'
 import { S3Store, withRetry, type S3CredentialProvider } from '../../store/index.js'
-import type { OpenedConnection, RemoteConnection } from './connection.js'
+import type { OpenedConnection, RecordedConnection, RemoteConnection } from './connection.js'
 import { HttpConnection } from './http-connection.js'
 
 export interface S3ConnectionOptions {
@@ -88,6 +88,10 @@ export class S3Connection implements RemoteConnection {
       }),
     )
     return { store, dbKey: this.dbKey, close: () => store.close() }
+  }
+
+  record(): RecordedConnection {
+    return { dbKey: this.dbKey, bucket: this.bucket, endpointUrl: this.endpoint ?? null, dbUrl: this.dbUrl ?? null }
   }
 
   toJSON(): Record<string, string | undefined> {

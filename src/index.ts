@@ -50,7 +50,7 @@ export { breakLocks, listLocks, type LockHolder } from './lock/index.js'
 export { fsckRemote, type FsckOptions } from './database/fsck.js'
 export type { FsckReport } from './sync/fsck/fsck.js'
 export type { EntryPlace, RemoteFinding, RemoteFindingKind, SweepOutcome } from './sync/fsck/finding.js'
-export { checkBooklet, type BookletFinding, type BookletFindingKind, type BookletReport, type CheckBookletOptions, type NamedKey, type Severity, type WrongTarget } from './booklet/index.js'
+export { checkBooklet, repairBooklet, type BookletFinding, type BookletFindingKind, type BookletRepair, type BookletReport, type CheckBookletOptions, type LostPiece, type NamedKey, type RepairBookletOptions, type Severity, type WrongTarget } from './booklet/index.js'
 
 // Errors: each has a stable `code`
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'

@@ -10,6 +10,7 @@ export { Booklet, openBooklet, type ReservedSlots, type SlotContent } from './bo
 export type { Severity } from '../base/findings.js'
 export { checkBooklet, indexProblems, type BookletReport, type CheckBookletOptions } from './check/check.js'
 export type { BookletFinding, BookletFindingKind, NamedKey, WrongTarget } from './check/finding.js'
+export { repairBooklet, type BookletRepair, type LostPiece, type RepairBookletOptions } from './check/repair.js'
 export { encodeFixedBooklet } from './encode-fixed.js'
 export {
   BrokenHandleError,

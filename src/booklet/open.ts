@@ -100,8 +100,8 @@ function openExisting(home: FileHome, flag: OpenFlag, kind: BookletKind, bufferS
   return { ...recover(home, headerBytes, header, record, bufferSize, environment), clean: false }
 }
 
-/* Where index and data lie was being changed, and may be torn: finishing that doesn't ask for it, and sets it right. */
-function headerAmidRewriting(headerBytes: Uint8Array, record: RecoveryRecord): BookletHeader {
+/** Where index and data lie was being changed, and may be torn: finishing that doesn't ask for it, and sets it right. */
+export function headerAmidRewriting(headerBytes: Uint8Array, record: RecoveryRecord): BookletHeader {
   const bytes = headerBytes.slice()
   patchHeader(bytes, { layout: { indexOffset: 0, dataOffset: 0 } })
   return decodeHeader(bytes, record.version)

@@ -1,8 +1,9 @@
 import { FormatError } from '../base/error.js'
-import { type BlockHead, type BlockLayout, DEAD, hasDigest, newBlockHead, readBlockHead, readDigest } from '../format/block.js'
+import { type BlockHead, type BlockLayout, DEAD, hasDigest, LAST, newBlockHead, NEXT_AT, readBlockHead, readDigest } from '../format/block.js'
 import { digestKey, newDigest } from '../format/blake2s.js'
-import { BUCKET_LENGTH, type BookletHeader } from '../format/booklet-header.js'
+import { BUCKET_LENGTH, type BookletHeader, HEADER_LENGTH } from '../format/booklet-header.js'
 import { Buckets } from '../format/bucket.js'
+import { readU48 } from '../format/integers.js'
 import { isInternalKeyAt } from '../format/internal-keys.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 
@@ -113,6 +114,9 @@ const CHUNK = 0x100000
 /* Bytes of keys that are hashed whatever the size of the file; blocks that don't overlap never come to more than it. */
 const HASHED_FREELY = 0x1000000
 
+/* How far beyond the end a pointer of a cut file is likely to lead. */
+const LIKELY_REACH = 2 ** 32
+
 /** Reads blocks one after the other, checking each: a block that isn't dead must hold the digest of its key. */
 export class BlockReader {
   readonly head: BlockHead = newBlockHead()
@@ -143,6 +147,15 @@ export class BlockReader {
     if (this.#hashed > this.#what.end * 4 + HASHED_FREELY) throw new FormatError('the index of the booklet leads to blocks that lie within each other: the file is damaged, or was made to do harm')
     digestKey(this.#chunk.subarray(at + layout.headerLength, at + layout.headerLength + keyLength), this.#digest)
     return hasDigest(this.#chunk, at, this.#digest)
+  }
+
+  /** Whether a whole live block may lie at a position, told by its pointer before anything is hashed. */
+  couldBeLive(position: number): boolean {
+    const { layout, end } = this.#what
+    if (!this.#has(position, layout.headerLength)) return false
+    const next = readU48(this.#chunk, position - this.#start + NEXT_AT)
+    // In a file that was cut, pointers lead beyond its end.
+    return next === LAST || (next >= HEADER_LENGTH && next < end + LIKELY_REACH)
   }
 
   /** Appends the block that was just read to a list. */

@@ -75,6 +75,7 @@ it('ebooklet exports this', () => {
     'listLocks',
     'openEbooklet',
     'openRcg',
+    'repairBooklet',
     'withLimit',
     'withRetry',
   ])
@@ -103,5 +104,6 @@ it('ebooklet/booklet exports this', () => {
     'indexProblems',
     'openBooklet',
     'openFixedBooklet',
+    'repairBooklet',
   ])
 })

@@ -25,8 +25,10 @@ export interface Assessment {
   record: RecoveryRecord | undefined
   /** The contents once what was under way is finished: the file with that in front, or the side file. */
   file: RandomAccessFile
-  /** Where the contents end. */
+  /** Where that ends. */
   end: number
+  /** Where what was synced ends, as far as that is known; else the end. */
+  contentEnd: number
   /** Undefined when the index can't be believed. */
   verdict: Verdict | undefined
   /** Lets go of a side file that was opened. */
@@ -43,7 +45,7 @@ export function assess(home: FileHome, findings: Findings): Assessment {
   const inspected = inspectHeader(headerBytes, fileBytes)
   for (const finding of inspected.findings) findings.add(finding)
   const { kind, record, rewriting } = inspected
-  const out: Assessment = { kind, headerBytes, header: inspected.header, record, file: home.file, end: fileBytes, verdict: undefined, close: () => undefined }
+  const out: Assessment = { kind, headerBytes, header: inspected.header, record, file: home.file, end: fileBytes, contentEnd: fileBytes, verdict: undefined, close: () => undefined }
   if (out.header === undefined || kind === undefined) return out
   if (rewriting) assessRewriting(home, out, record!, findings)
   else assessStep(out, findings)
@@ -68,7 +70,7 @@ function assessRewriting(home: FileHome, out: Assessment, record: RecoveryRecord
   sidecar.read(0, out.headerBytes)
   out.header = decodeHeader(out.headerBytes)
   out.file = sidecar
-  out.end = sidecar.size()
+  out.end = out.contentEnd = sidecar.size()
   out.close = () => sidecar.close()
 }
 
@@ -98,7 +100,7 @@ function finishOnOverlay(out: Assessment, record: RecoveryRecord, findings: Find
   }
   out.headerBytes = bytes
   out.file = overlay
-  out.end = Math.min(overlay.size(), record.newLength)
+  out.end = out.contentEnd = Math.min(overlay.size(), record.newLength)
 }
 
 function verdictOf(path: string, out: Assessment, syncedEnd: number | undefined, findings: Findings): Verdict | undefined {
@@ -112,7 +114,9 @@ function verdictOf(path: string, out: Assessment, syncedEnd: number | undefined,
   }
   try {
     const verdict = judge(what, syncedEnd)
-    tellOfChains(what, verdict, syncedEnd, findings)
+    if (syncedEnd !== undefined && syncedEnd <= out.end && verdict.end === syncedEnd) out.contentEnd = syncedEnd
+    // What a writer left that was stopped is told of by its own finding.
+    tellOfChains(what, verdict, header.nKeys === NOT_CLOSED ? out.contentEnd : out.end, findings)
     return verdict
   } catch (error) {
     if (!(error instanceof FormatError)) throw error

@@ -10,8 +10,8 @@ import { bookletFinding, namedKey, type BookletFinding, type NamedKey, type Wron
 /** Code of the key serializer `str`. */
 const textCode = 2
 
-/** @param syncedEnd where the synced part ends, if that is known: what is behind it was told of already */
-export function tellOfChains(what: Surveyed, verdict: Verdict, syncedEnd: number | undefined, findings: FindingList<BookletFinding>): void {
+/** @param end where the contents should end */
+export function tellOfChains(what: Surveyed, verdict: Verdict, end: number, findings: FindingList<BookletFinding>): void {
   const { blocks } = verdict
   for (const problem of verdict.problems) {
     const { bucket, at, to } = problem
@@ -27,7 +27,6 @@ export function tellOfChains(what: Surveyed, verdict: Verdict, syncedEnd: number
     findings.add(bookletFinding('unlinked-block', { position, bytes, ...key }))
   }
   for (const { start, end } of verdict.gaps) findings.add(bookletFinding('stray-bytes', { start, end }))
-  const end = syncedEnd !== undefined && verdict.end === syncedEnd ? syncedEnd : what.end
   if (verdict.end < end) findings.add(bookletFinding('truncated-tail', { start: verdict.end, end }))
 }
 

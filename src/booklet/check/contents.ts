@@ -1,12 +1,11 @@
 /** Whether what the blocks hold can be read: keys, metadata, the reserved slots, and values if asked for. */
-import { utf8Decode } from '../../base/bytes.js'
+import { equalBytes, utf8Decode, utf8Encode } from '../../base/bytes.js'
 import { EbookletError } from '../../base/error.js'
 import type { FindingList } from '../../base/findings.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../../format/internal-keys.js'
 import { decodeJournal, type Journal } from '../../format/journal.js'
 import { parseJson } from '../../format/json.js'
 import { decodeRemoteState, type RemoteState } from '../../format/remote-state.js'
-import { utf8Encode } from '../../base/bytes.js'
 import { limitSerializer, serializerByCode, UnsupportedSerializerError, type NamedSerializer } from '../../serializers/index.js'
 import { BlockCursor } from '../block-cursor.js'
 import { Engine } from '../engine.js'
@@ -88,6 +87,14 @@ export function checkInternals(engine: Engine, ofEbooklet: boolean, findings: Fi
     if (!finds(engine, utf8Encode(key))) findings.add(bookletFinding('pending-write-missing', { key }))
   }
   return slots
+}
+
+/** Which of the three internal entries can't be read and so is to be removed; undefined when it is sound, or may be of another program. */
+export function unreadableInternal(key: Uint8Array, value: Uint8Array, ofEbooklet: boolean): 'metadata' | 'journal' | 'remote state' | undefined {
+  const [content, decode] = equalBytes(key, METADATA_KEY) ? (['metadata', parsed] as const) : equalBytes(key, SLOT_1_KEY) ? (['journal', decodeJournal] as const) : (['remote state', decodeRemoteState] as const)
+  let bad = false
+  attempt(() => void decode(value), () => (bad = true))
+  return bad && (content === 'metadata' || ofEbooklet || startsAsJson(value)) ? content : undefined
 }
 
 /* Other programs may keep there what they like; both of the known contents are JSON objects. */

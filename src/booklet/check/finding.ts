@@ -79,6 +79,11 @@ export type BookletFindingKind = keyof BookletFindingFacts
 /** One thing that is wrong with a file. `kind` tells which fields there are. */
 export type BookletFinding = { [K in BookletFindingKind]: FindingBase & { readonly kind: K } & Readonly<BookletFindingFacts[K]> }[BookletFindingKind]
 
+/** Versions that a file may really have, though this release reads 3 to 5 only: such files are left as they are. */
+export function isRealVersion(version: number): boolean {
+  return version >= 1 && version <= 15
+}
+
 type Judgement<K extends BookletFindingKind> = (facts: BookletFindingFacts[K]) => [Severity, string]
 
 const repair = 'repairBooklet mends it'
@@ -86,7 +91,7 @@ const repair = 'repairBooklet mends it'
 const judgements: { [K in BookletFindingKind]: Judgement<K> } = {
   'not-a-booklet': () => ['error', 'This is no booklet file, or its very beginning is lost. Look whether it is the right file; restore it from a copy.'],
   'header-cut-short': () => ['error', 'Nothing but a part of the header is left. Restore the file from a copy.'],
-  'unsupported-version': ({ version }) => ['error', version > 5 ? 'A newer release made this file: update. If nothing newer ever wrote it, the header is damaged, and repairBooklet mends it.' : 'The file is older than anything that can be read, or its header is damaged; repairBooklet mends the latter.'],
+  'unsupported-version': ({ version }) => ['error', isRealVersion(version) ? `The file is of version ${version}: use the release that made it.` : 'No release writes such a version: the header is damaged, and repairBooklet mends it.'],
   'bad-header-field': ({ field, harmless }) => [harmless ? 'note' : 'error', `The field ${field} of the header is wrong; ${repair}${harmless ? '. Nobody reads it' : ' where the blocks themselves are whole'}.`],
   'layout-outside-file': ({ part }) => ['error', `The file was cut short, or its header is damaged: the ${part} is not there. repairBooklet saves every whole block that is left.`],
   'header-contradicts-index': () => ['error', 'The number of buckets or the layout in the header is damaged, or the index was overwritten. repairBooklet makes a new index of the blocks.'],

@@ -64,6 +64,8 @@ export interface RemoteFindingFacts {
   orphan: { object: string; what: 'group' | 'value' | 'probe'; bytes: number; versions: number } & Sweepable
   /** Old versions and delete markers of an object that is gone, in a versioned bucket. */
   'hidden-versions': { object: string; versions: number; deleteMarkers: number; bytes: number; sweepable: boolean } & Sweepable
+  /** A multipart upload that was neither completed nor given up. `own`: false where it may be of another database. */
+  'multipart-upload': { object: string; id: string; own: boolean } & Sweepable
   /** An object below the database that is none of it. Never swept. */
   foreign: { object: string; bytes: number }
   /** Another database lives below this one: it and all below it is left alone. */
@@ -103,6 +105,7 @@ const judgements: { [K in RemoteFindingKind]: Judgement<K> } = {
   'group-damaged': () => ['error', `The object is damaged: of its keys those that are not told of here otherwise may still be read. For the rest: ${lost}.`],
   orphan: ({ outcome }) => ['warning', `Nothing refers to this object: a push or its cleaning up was cut off${outcome === 'spared-young' ? ', or is under way: it is too young to be swept' : ''}. It costs space and nothing else; a sweep deletes it.`],
   'hidden-versions': ({ sweepable }) => ['note', sweepable ? 'The bucket keeps old versions of what was deleted. They cost space and nothing else; a sweep deletes them.' : 'The bucket keeps old versions of something that was deleted here and may not have been of this database: they are never swept. Delete them by hand or by a lifecycle rule of the bucket.'],
+  'multipart-upload': ({ own }) => ['warning', own ? 'An upload was cut off, or is under way. Nobody sees its parts, but they cost space; a sweep gives it up when it is old.' : 'An upload below this database that may be of another one was cut off, or is under way: it is never swept. A lifecycle rule of the bucket can end it.'],
   foreign: () => ['note', 'The object has no name or content that this database gives: it is left alone. Look what it is.'],
   'nested-database': () => ['note', 'Another database lives here. It is left alone with all below it; check it by itself.'],
   'stale-lock': ({ half }) => ['warning', half ? 'Half a lock ticket: its writer was stopped while it asked for the lock. If nobody is asking just now, break it (breakLocks).' : 'A lock ticket older than two hours: if its holder is dead, break it (breakLocks). Writers wait for it until then.'],

@@ -5,7 +5,8 @@
 import type { Environment } from '../../base/environment.js'
 import { EbookletError, UnsupportedVersionError } from '../../base/error.js'
 import { FindingList, type Severity } from '../../base/findings.js'
-import { decodeMetaSection } from '../../format/db-object.js'
+import { decodeDbMetadata } from '../../format/db-metadata.js'
+import { decodeDbPayload, decodeMetaSection } from '../../format/db-object.js'
 import { Format1Error } from '../../format/errors.js'
 import { indexProblems } from '../../booklet/index.js'
 import { UnsupportedOperationError } from '../../store/errors.js'
@@ -20,6 +21,7 @@ import { judgeEntries, judgeMissingObjects } from './judge.js'
 import { References } from './references.js'
 import { ageOf, decide, identityOf, Sweeper, type SweepRules } from './sweep.js'
 import { judgeTickets } from './tickets.js'
+import { judgeUploads } from './uploads.js'
 
 export interface FsckContext {
   remote: RemoteLocation
@@ -102,6 +104,7 @@ class Pass {
     const judgeable = await this.#readDbObject()
     if (!judgeable) return true
     await this.#look()
+    await judgeUploads({ remote, references: this.#references, rules, signal, add: this.#add })
     judgeEntries(this.#references, this.#add)
     judgeMissingObjects(this.#references, { dbKey: remote.dbKey, hidden: this.#hidden, add: this.#add })
     if (this.#context.deep) await this.#compare()
@@ -131,9 +134,12 @@ class Pass {
       const result = await getDbObject(remote, { signal })
       this.#identity = identityOf(result)
       if (result.status !== 'ok') return true
-      const snapshot = decodeSnapshot(result.info.metadata, result.bytes, result.info.etag)
+      decodeDbMetadata(result.info.metadata)
       this.#formatVersion = 2
-      return this.#judgeSnapshot(snapshot)
+      const problems = indexProblems(decodeDbPayload(result.bytes).index)
+      if (problems.length === 0) return this.#judgeSnapshot(decodeSnapshot(result.info.metadata, result.bytes, result.info.etag))
+      this.#add(remoteFinding('index-damaged', { object, reason: problems[0]!.advice, problems }))
+      return false
     } catch (error) {
       if (!(error instanceof EbookletError)) throw error
       this.#identity ||= 'unreadable'
@@ -148,8 +154,8 @@ class Pass {
     }
   }
 
-  #judgeSnapshot(snapshot: RemoteSnapshot): boolean {
-    const { metadata, header, state, index } = snapshot
+  #judgeSnapshot(snapshot: RemoteSnapshot): true {
+    const { metadata, header, state } = snapshot
     const object = this.#context.remote.dbKey
     if (header.uuid !== metadata.uuid) this.#add(remoteFinding('uuid-mismatch', { object, uuid: metadata.uuid, headerUuid: header.uuid }))
     try {
@@ -157,13 +163,8 @@ class Pass {
     } catch (error) {
       this.#add(remoteFinding('metadata-damaged', { object, reason: (error as Error).message }))
     }
-    const problems = indexProblems(index.bytes)
-    if (problems.length === 0) {
-      this.#references = new References(object, snapshot)
-      return true
-    }
-    this.#add(remoteFinding('index-damaged', { object, reason: problems[0]?.advice ?? '', problems }))
-    return false
+    this.#references = new References(object, snapshot)
+    return true
   }
 
   /** Goes through everything below the database. */

@@ -27,6 +27,18 @@ export type { PullResult } from './sync/pull.js'
 export type { PushOptions } from './sync/push.js'
 export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
 export { MsgpackExtension, type NamedSerializer, type NumpyArray, type Serializer, type SerializerName } from './serializers/index.js'
+export { PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from './serializers/index.js'
+export type {
+  GeoJsonGeometry,
+  GeoJsonGeometryCollection,
+  GeoJsonLineString,
+  GeoJsonMultiLineString,
+  GeoJsonMultiPoint,
+  GeoJsonMultiPolygon,
+  GeoJsonPoint,
+  GeoJsonPolygon,
+  GeoJsonPosition,
+} from './serializers/index.js'
 export type { Environment } from './base/environment.js'
 
 // Where a database lives
@@ -59,7 +71,7 @@ export * from './sync/errors.js'
 export * from './sync/whole-remote-errors.js'
 export { ConnectionNotRecordableError, GroupEntryError, MemberNotFoundError } from './database/group/errors.js'
 export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'
-export { DeserializationError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
+export { DeserializationError, PickledClassError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
 export { FileLockedError, FileNotClosedError, WrongFileTypeError } from './booklet/index.js'
 export {
   AccessDeniedError,

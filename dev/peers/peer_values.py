@@ -1,5 +1,7 @@
 """Python values as JSON and back, tagged as in tests/fixtures/golden/manifest.json ("value_encoding")."""
 import base64
+import datetime
+import io
 
 SAFE_INTEGER = 2**53 - 1
 
@@ -12,7 +14,7 @@ def encode(value):
     if isinstance(value, float):
         return {"$float": repr(value)}
     if isinstance(value, (bytes, bytearray)):
-        return {"$bytes": base64.b64encode(value).decode()}
+        return {"$bytearray" if isinstance(value, bytearray) else "$bytes": base64.b64encode(value).decode()}
     if isinstance(value, list):
         return [encode(item) for item in value]
     if isinstance(value, tuple):
@@ -21,9 +23,41 @@ def encode(value):
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
             return {key: encode(item) for key, item in value.items()}
         return {"$map": [[encode(key), encode(item)] for key, item in value.items()]}
+    if isinstance(value, (set, frozenset)):
+        return {"$set" if isinstance(value, set) else "$frozenset": [encode(item) for item in value]}
+    if isinstance(value, complex):
+        return {"$complex": [repr(value.real), repr(value.imag)]}
+    if type(value).__module__ == "datetime":
+        return encode_time(value)
     if type(value).__module__ == "numpy":
         return {"$ndarray": {"dtype": str(value.dtype), "shape": list(value.shape), "data": [encode(item) for item in value.ravel().tolist()]}}
     return {"$repr": repr(value)}
+
+
+def encode_time(value):
+    """Times as isoformat(), followed by " fold" where fold is set and by the zone's name in brackets where it was given one."""
+    if isinstance(value, datetime.timedelta):
+        return {"$timedelta": [value.days, value.seconds, value.microseconds]}
+    if isinstance(value, datetime.timezone):
+        return {"$timezone": [encode_time(argument)["$timedelta"] if at == 0 else argument for at, argument in enumerate(value.__getinitargs__())]}
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return {"$date": value.isoformat()}
+    named = [] if value.tzinfo is None else value.tzinfo.__getinitargs__()[1:]
+    text = value.isoformat() + (" fold" if value.fold else "") + "".join(f" [{name}]" for name in named)
+    return {"$datetime" if isinstance(value, datetime.datetime) else "$time": text}
+
+
+def decode_time(kind):
+    def decode_text(text):
+        iso, *rest = text.split(" ")
+        value = kind.fromisoformat(iso)
+        if "fold" in rest:
+            value = value.replace(fold=1)
+        if rest and rest[-1].startswith("["):
+            value = value.replace(tzinfo=datetime.timezone(value.utcoffset(), rest[-1][1:-1]))
+        return value
+
+    return decode_text
 
 
 def decode(tagged):
@@ -45,6 +79,15 @@ def decode_array(content):
 
 
 DECODERS = {
+    "$bytearray": lambda content: bytearray(base64.b64decode(content)),
+    "$set": lambda content: {decode(item) for item in content},
+    "$frozenset": lambda content: frozenset(decode(item) for item in content),
+    "$complex": lambda content: complex(float(content[0]), float(content[1])),
+    "$datetime": decode_time(datetime.datetime),
+    "$time": decode_time(datetime.time),
+    "$date": datetime.date.fromisoformat,
+    "$timedelta": lambda content: datetime.timedelta(*content),
+    "$timezone": lambda content: datetime.timezone(datetime.timedelta(*content[0]), *content[1:]),
     "$int": int,
     "$float": float,
     "$bytes": base64.b64decode,

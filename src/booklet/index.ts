@@ -4,7 +4,9 @@
  */
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from '../base/error.js'
 export type { Environment } from '../base/environment.js'
-export type { NamedSerializer, Serializer, SerializerName } from '../serializers/index.js'
+export { DeserializationError, MsgpackExtension, PickledClassError, SerializationError, UnsupportedSerializerError } from '../serializers/index.js'
+export { PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from '../serializers/index.js'
+export type { GeoJsonGeometry, NamedSerializer, NumpyArray, Serializer, SerializerName } from '../serializers/index.js'
 export type { BookletBase, EntryLocation, RawEntry, TimestampOption } from './base.js'
 export { Booklet, openBooklet, type ReservedSlots, type SlotContent } from './booklet.js'
 export type { Severity } from '../base/findings.js'

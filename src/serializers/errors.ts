@@ -13,7 +13,7 @@ export class SerializationError extends EbookletError {
 
 /** The bytes are not what this serializer writes: damaged, or written by another one. */
 export class DeserializationError extends EbookletError {
-  readonly code = 'DESERIALIZATION'
+  readonly code: string = 'DESERIALIZATION'
   /** The name of the serializer. */
   readonly serializer: string
   constructor(serializer: string, what: string, options?: { cause?: unknown }) {

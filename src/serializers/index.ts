@@ -7,13 +7,27 @@ import { integerSerializer } from './integers.js'
 import { jsonSerializer } from './json.js'
 import { msgpackSerializer } from './msgpack.js'
 import { numpySerializer } from './numpy.js'
+import { pickleSerializer } from './pickle/index.js'
 import type { NamedSerializer, Serializer } from './serializer.js'
+import { wkbSerializer } from './wkb/index.js'
 import { zstdSerializer } from './zstd.js'
 
 export { DeserializationError, SerializationError, UnsupportedSerializerError } from './errors.js'
 export { MsgpackExtension } from './msgpack-extension.js'
+export { PickledClassError, PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from './pickle/index.js'
 export type { NumpyArray, NumpyInput } from './numpy.js'
 export type { NamedSerializer, Serializer } from './serializer.js'
+export type {
+  GeoJsonGeometry,
+  GeoJsonGeometryCollection,
+  GeoJsonLineString,
+  GeoJsonMultiLineString,
+  GeoJsonMultiPoint,
+  GeoJsonMultiPolygon,
+  GeoJsonPoint,
+  GeoJsonPolygon,
+  GeoJsonPosition,
+} from './wkb/index.js'
 export { MAX_DECOMPRESSED_BYTES } from './zstd.js'
 
 /** The codes of the header's serializer fields, by name. `None` and `bytes` are both raw bytes. */
@@ -65,6 +79,7 @@ const supported: Partial<Record<SerializerName, Serializer<unknown>>> = {
   None: bytesSerializer,
   bytes: bytesSerializer,
   str: textSerializer,
+  pickle: pickleSerializer,
   json: jsonSerializer('python'),
   orjson,
   uint1: integerSerializer(1, false),
@@ -82,6 +97,7 @@ const supported: Partial<Record<SerializerName, Serializer<unknown>>> = {
   numpy_int4: numpySerializer(4),
   numpy_int8: numpySerializer(8),
   msgpack: msgpackSerializer,
+  wkb: wkbSerializer,
 }
 
 /* What is inside the compressed ones. */
@@ -90,7 +106,9 @@ const compressed: Partial<Record<string, Serializer<unknown>>> & Partial<Record<
   numpy_int4_zstd: numpySerializer(4),
   numpy_int8_zstd: numpySerializer(8),
   zstd: bytesSerializer,
+  wkb_zstd: wkbSerializer,
   orjson_zstd: orjson,
+  pickle_zstd: pickleSerializer,
   msgpack_zstd: msgpackSerializer,
 }
 

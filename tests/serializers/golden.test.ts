@@ -7,7 +7,7 @@ import { stringifyJson } from '../../src/format/json-write.js'
 import { goldenBooklets, readGoldenFile, type GoldenBooklet } from '../support/golden.js'
 import { fromTagged, isTagged, type Tagged } from '../support/tagged.js'
 
-const unsupported: SerializerName[] = ['pickle', 'pickle_zstd', 'pd_zstd', 'gpd_zstd', 'wkb', 'wkb_zstd']
+const unsupported: SerializerName[] = ['pd_zstd', 'gpd_zstd']
 
 /* numpy's own short names for what the tagged form calls int8 … int64. */
 const dtypes: Record<string, string> = { '|i1': 'int8', '<i2': 'int16', '<i4': 'int32', '<i8': 'int64' }
@@ -16,6 +16,11 @@ function longDtypes(tagged: Tagged): Tagged {
   if (typeof tagged !== 'object' || tagged === null || !('$ndarray' in tagged)) return tagged
   const array = tagged['$ndarray'] as { dtype: string }
   return { $ndarray: { ...array, dtype: dtypes[array.dtype] ?? array.dtype } }
+}
+
+/* What names a class in a pickle is refused, arrays of numpy too. */
+function isPickledArray(serializer: string, tagged: Tagged): boolean {
+  return serializer.startsWith('pickle') && typeof tagged === 'object' && tagged !== null && '$ndarray' in tagged
 }
 
 /* The arrays of numpy hold integers that JSON.parse would round. */
@@ -55,6 +60,7 @@ describe.each(files.map(entry => [entry.expected.slice(8, -5), entry] as const))
     for (const item of items) {
       for (const [serializer, bytes, tagged] of [[keys, item.key_bytes, item.key], [values, item.value_bytes, item.value]] as const) {
         if (unsupported.includes(serializer.name as SerializerName)) expect(() => serializer.decode(fromBase64(bytes))).toThrow(UnsupportedSerializerError)
+        else if (isPickledArray(serializer.name, tagged)) expect(() => serializer.decode(fromBase64(bytes))).toThrow(expect.objectContaining({ code: 'PICKLED_CLASS', className: 'numpy._core.numeric._frombuffer' }))
         else expect(isTagged(serializer.decode(fromBase64(bytes)), longDtypes(tagged)), `${name}: ${stringifyJson(tagged)}`).toBe(true)
       }
     }
@@ -65,6 +71,7 @@ describe.each(files.map(entry => [entry.expected.slice(8, -5), entry] as const))
     // The JSON module of Python puts blanks in; ours does not. zstd frames may differ between releases of zstd.
     if (unsupported.includes(serializer.name as SerializerName) || serializer.name === 'json' || serializer.name.includes('zstd')) return
     for (const item of items) {
+      if (isPickledArray(serializer.name, item.value)) continue
       if (/"\$float":"-?[\d.]+(?:e\+\d+)?"/.test(stringifyJson(item.value)) && serializer.name === 'orjson') continue
       expect(serializer.encode(serializer.decode(fromBase64(item.value_bytes))), stringifyJson(item.value)).toEqual(fromBase64(item.value_bytes))
     }

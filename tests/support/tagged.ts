@@ -3,6 +3,9 @@
  * "value_encoding") and of dev/peers/peer.py.
  */
 import { fromBase64, toBase64 } from '../../src/base/bytes.js'
+import { PyByteArray, PyFrozenSet, PyTuple } from '../../src/serializers/index.js'
+import { geoJsonOf } from './wkt.js'
+import { timeOf, TaggedTime } from './tagged-time.js'
 
 export type Tagged = null | boolean | number | string | readonly Tagged[] | { readonly [key: string]: Tagged }
 
@@ -19,7 +22,10 @@ export function toTagged(value: unknown): Tagged {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
   if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? value : { $float: pythonFloat(value) }
   if (typeof value === 'bigint') return inSafeRange(value) ? Number(value) : { $int: value.toString() }
-  if (value instanceof Uint8Array) return { $bytes: toBase64(value) }
+  if (value instanceof Uint8Array) return { [value instanceof PyByteArray ? '$bytearray' : '$bytes']: toBase64(value) }
+  if (typeof value === 'object' && timeOf(value)) return timeOf(value) as Tagged
+  if (value instanceof Set) return { [value instanceof PyFrozenSet ? '$frozenset' : '$set']: [...(value as Set<unknown>)].map(toTagged) }
+  if (value instanceof PyTuple) return { $tuple: Array.from(value, toTagged) }
   if (isNumberArray(value)) return { $ndarray: { dtype: dtypeOf(value), shape: [value.length], data: Array.from<number | bigint, Tagged>(value, toTagged) } }
   if (Array.isArray(value)) return value.map(toTagged)
   if (value instanceof Map) return { $map: [...(value as Map<unknown, unknown>)].map(([key, item]) => [toTagged(key), toTagged(item)]) }
@@ -33,7 +39,8 @@ export function toTagged(value: unknown): Tagged {
 
 /**
  * Our value of a tagged one: ints are numbers where they are safe and else bigints, floats are numbers, bytes are
- * Uint8Arrays, tuples and sets are arrays, `$map` is a Map, arrays of numpy are typed arrays.
+ * Uint8Arrays, tuples are PyTuples, sets are Sets, `$map` is a Map, arrays of numpy are typed arrays. Times stay as they
+ * are tagged.
  */
 export function fromTagged(tagged: Tagged): unknown {
   if (tagged === null || typeof tagged !== 'object') return tagged
@@ -53,10 +60,23 @@ function fromTag(tag: string, content: Tagged): unknown {
       return floatOf(content as string)
     case '$bytes':
       return fromBase64(content as string)
+    case '$bytearray':
+      return PyByteArray.from(fromBase64(content as string))
     case '$tuple':
+      return PyTuple.from((content as readonly Tagged[]).map(fromTagged))
     case '$set':
+      return new Set((content as readonly Tagged[]).map(fromTagged))
     case '$frozenset':
-      return (content as readonly Tagged[]).map(fromTagged)
+      return new PyFrozenSet((content as readonly Tagged[]).map(fromTagged))
+    case '$datetime':
+    case '$date':
+    case '$time':
+    case '$timedelta':
+    case '$timezone':
+    case '$complex':
+      return new TaggedTime({ [tag]: content })
+    case '$wkt':
+      return geoJsonOf(content as string)
     case '$map':
       return new Map((content as readonly [Tagged, Tagged][]).map(([key, item]) => [fromTagged(key), fromTagged(item)]))
     case '$ndarray':
@@ -77,6 +97,8 @@ export function isTagged(value: unknown, tagged: Tagged): boolean {
 function same(ours: unknown, theirs: unknown): boolean {
   if (typeof ours === 'bigint' || typeof theirs === 'bigint') return integerOf(ours) !== undefined && integerOf(ours) === integerOf(theirs)
   if (ours instanceof Uint8Array || theirs instanceof Uint8Array || isNumberArray(ours) || isNumberArray(theirs)) return sameArrays(ours, theirs)
+  if (theirs instanceof TaggedTime) return typeof ours === 'object' && ours !== null && JSON.stringify(timeOf(ours)) === JSON.stringify(theirs.tagged)
+  if (ours instanceof Set || theirs instanceof Set) return ours instanceof Set && theirs instanceof Set && isFrozen(ours) === isFrozen(theirs) && sameMembers([...ours], [...theirs])
   if (Array.isArray(ours) || Array.isArray(theirs)) {
     return Array.isArray(ours) && Array.isArray(theirs) && ours.length === theirs.length && ours.every((item, at) => same(item, theirs[at]))
   }
@@ -94,6 +116,14 @@ function sameArrays(ours: unknown, theirs: unknown): boolean {
   if (Object.prototype.toString.call(ours) !== Object.prototype.toString.call(theirs)) return false
   const [a, b] = [ours, theirs].map((view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
   return a !== undefined && b !== undefined && a.length === b.length && a.every((byte, at) => byte === b[at])
+}
+
+function isFrozen(set: Set<unknown>): boolean {
+  return set instanceof PyFrozenSet
+}
+
+function sameMembers(ours: readonly unknown[], theirs: readonly unknown[]): boolean {
+  return ours.length === theirs.length && ours.every((item) => theirs.some((other) => same(item, other)))
 }
 
 function sameMaps(ours: readonly [unknown, unknown][], theirs: readonly [unknown, unknown][]): boolean {

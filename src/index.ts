@@ -27,6 +27,7 @@ export type { PullResult } from './sync/pull.js'
 export type { PushOptions } from './sync/push.js'
 export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
 export { MsgpackExtension, type NamedSerializer, type NumpyArray, type Serializer, type SerializerName } from './serializers/index.js'
+export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, useArrow, withGeometry } from './serializers/index.js'
 export { PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from './serializers/index.js'
 export type {
   GeoJsonGeometry,

@@ -27,8 +27,8 @@ export class UnsupportedSerializerError extends EbookletError {
   readonly code = 'UNSUPPORTED_SERIALIZER'
   /** The name or the code that was asked for. */
   readonly serializer: string
-  constructor(serializer: string, message: string) {
-    super(message)
+  constructor(serializer: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
     this.serializer = serializer
   }
 }

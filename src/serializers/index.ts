@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../base/error.js'
 import { describe } from '../format/json-write.js'
+import { featherSerializer } from './arrow/index.js'
 import { asPlainBytes, bytesSerializer, textSerializer } from './bytes.js'
 import { define } from './define.js'
 import { DeserializationError, UnsupportedSerializerError } from './errors.js'
@@ -14,6 +15,7 @@ import { zstdSerializer } from './zstd.js'
 
 export { DeserializationError, SerializationError, UnsupportedSerializerError } from './errors.js'
 export { MsgpackExtension } from './msgpack-extension.js'
+export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, setArrowLoader, useArrow, withGeometry } from './arrow/index.js'
 export { PickledClassError, PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from './pickle/index.js'
 export type { NumpyArray, NumpyInput } from './numpy.js'
 export type { NamedSerializer, Serializer } from './serializer.js'
@@ -74,73 +76,63 @@ export const serializerNames = Object.keys(codes) as readonly SerializerName[]
 
 const orjson = jsonSerializer('orjson')
 
-/* Absent here: those that this release can't run. */
-const supported: Partial<Record<SerializerName, Serializer<unknown>>> = {
-  None: bytesSerializer,
-  bytes: bytesSerializer,
-  str: textSerializer,
-  pickle: pickleSerializer,
-  json: jsonSerializer('python'),
-  orjson,
-  uint1: integerSerializer(1, false),
-  int1: integerSerializer(1, true),
-  uint2: integerSerializer(2, false),
-  int2: integerSerializer(2, true),
-  uint4: integerSerializer(4, false),
-  int4: integerSerializer(4, true),
-  uint5: integerSerializer(5, false),
-  int5: integerSerializer(5, true),
-  uint8: integerSerializer(8, false),
-  int8: integerSerializer(8, true),
-  numpy_int1: numpySerializer(1),
-  numpy_int2: numpySerializer(2),
-  numpy_int4: numpySerializer(4),
-  numpy_int8: numpySerializer(8),
-  msgpack: msgpackSerializer,
-  wkb: wkbSerializer,
-}
+const plain = (serializer: Serializer<unknown>) => () => serializer
+const packed = (inner: Serializer<unknown>) => (maxBytes?: number) => zstdSerializer(inner, maxBytes)
 
-/* What is inside the compressed ones. */
-const compressed: Partial<Record<string, Serializer<unknown>>> & Partial<Record<SerializerName, Serializer<unknown>>> = {
-  numpy_int2_zstd: numpySerializer(2),
-  numpy_int4_zstd: numpySerializer(4),
-  numpy_int8_zstd: numpySerializer(8),
-  zstd: bytesSerializer,
-  wkb_zstd: wkbSerializer,
-  orjson_zstd: orjson,
-  pickle_zstd: pickleSerializer,
-  msgpack_zstd: msgpackSerializer,
+/** How each is made, for values that unfold to `maxBytes` at most. */
+const makers: Record<SerializerName, (maxBytes?: number) => Serializer<unknown>> = {
+  None: plain(bytesSerializer),
+  str: plain(textSerializer),
+  pickle: plain(pickleSerializer),
+  json: plain(jsonSerializer('python')),
+  orjson: plain(orjson),
+  uint1: plain(integerSerializer(1, false)),
+  int1: plain(integerSerializer(1, true)),
+  uint2: plain(integerSerializer(2, false)),
+  int2: plain(integerSerializer(2, true)),
+  uint4: plain(integerSerializer(4, false)),
+  int4: plain(integerSerializer(4, true)),
+  uint5: plain(integerSerializer(5, false)),
+  int5: plain(integerSerializer(5, true)),
+  uint8: plain(integerSerializer(8, false)),
+  int8: plain(integerSerializer(8, true)),
+  pickle_zstd: packed(pickleSerializer),
+  orjson_zstd: packed(orjson),
+  numpy_int1: plain(numpySerializer(1)),
+  numpy_int2: plain(numpySerializer(2)),
+  numpy_int4: plain(numpySerializer(4)),
+  numpy_int8: plain(numpySerializer(8)),
+  numpy_int2_zstd: packed(numpySerializer(2)),
+  numpy_int4_zstd: packed(numpySerializer(4)),
+  numpy_int8_zstd: packed(numpySerializer(8)),
+  pd_zstd: maxBytes => featherSerializer('pd_zstd', maxBytes),
+  gpd_zstd: maxBytes => featherSerializer('gpd_zstd', maxBytes),
+  zstd: packed(bytesSerializer),
+  wkb: plain(wkbSerializer),
+  wkb_zstd: packed(wkbSerializer),
+  msgpack: plain(msgpackSerializer),
+  msgpack_zstd: packed(msgpackSerializer),
+  bytes: plain(bytesSerializer),
 }
 
 const byName = new Map<string, NamedSerializer<unknown>>()
 const byCode = new Map<number, NamedSerializer<unknown>>()
 for (const name of serializerNames) {
-  const serializer = build(name)
+  const serializer = define(name, codes[name], makers[name]())
   byName.set(name, serializer)
   byCode.set(serializer.code, serializer)
 }
 
-function build(name: SerializerName): NamedSerializer<unknown> {
-  const packed = compressed[name]
-  const inner = packed === undefined ? supported[name] : zstdSerializer(packed)
-  if (inner !== undefined) return define(name, codes[name], inner)
-  return failing(name, codes[name], `This release can not run the serializer ${name}. The file opens all the same: read and write its raw bytes with getBytes and setBytes, or give a serializer of your own that handles them.`)
+function unrecordedFails(): never {
+  throw new UnsupportedSerializerError('custom', 'The file was made with a serializer of the caller\'s own, which files do not record. Give the same { encode, decode } when opening it, or use the raw bytes (getBytes, setBytes).')
 }
 
-function failing(name: string, code: number, message: string): NamedSerializer<unknown> {
-  const fail = (): never => {
-    throw new UnsupportedSerializerError(name, message)
-  }
-  return { name, code, encode: fail, decode: fail }
-}
-
-const unrecorded = failing('custom', 0, 'The file was made with a serializer of the caller\'s own, which files do not record. Give the same { encode, decode } when opening it, or use the raw bytes (getBytes, setBytes).')
+const unrecorded: NamedSerializer<unknown> = { name: 'custom', code: 0, encode: unrecordedFails, decode: unrecordedFails }
 
 /**
  * The serializer of a name, or a caller's own one made fit (its failures become typed errors).
  *
- * @throws UnsupportedSerializerError for a name that doesn't exist. A name that exists but isn't supported yet
- *   gives a serializer whose `encode` and `decode` throw it.
+ * @throws UnsupportedSerializerError for a name that doesn't exist
  * @throws InvalidArgumentError for what is neither a name nor has the functions `encode` and `decode`
  */
 export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): NamedSerializer<T> {
@@ -163,8 +155,7 @@ export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): Name
 export function limitSerializer<T>(serializer: NamedSerializer<T>, maxBytes: number | undefined): NamedSerializer<T> {
   if (maxBytes === undefined) return serializer
   const { name, code } = serializer
-  const packed = code === 0 ? undefined : compressed[name]
-  const inner = packed === undefined ? serializer : define(name, code, zstdSerializer(packed as Serializer<T>, maxBytes))
+  const inner = code === 0 ? serializer : define(name, code, makers[name as SerializerName](maxBytes) as Serializer<T>)
   return {
     name,
     code,
@@ -182,8 +173,8 @@ function isRegistered<T>(spec: Serializer<T>): spec is NamedSerializer<T> {
 }
 
 /**
- * The serializer of a code in a file header. 0 (a custom one, not recorded) and codes that this release
- * can't run give a serializer whose `encode` and `decode` throw UnsupportedSerializerError.
+ * The serializer of a code in a file header. 0 (a custom one, not recorded) gives a serializer whose `encode` and `decode`
+ * throw UnsupportedSerializerError.
  *
  * @throws UnsupportedSerializerError for a code that doesn't exist
  */

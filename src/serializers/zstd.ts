@@ -8,7 +8,7 @@ import { decompressedBound } from './zstd-frame.js'
 export const MAX_DECOMPRESSED_BYTES = 2 ** 30 - 1
 
 /** The level that Python's serializers use. */
-const level = 1
+export const ZSTD_LEVEL = 1
 
 /**
  * Another serializer's bytes in one zstd frame. Reads frames with and without a content size; how much
@@ -19,7 +19,7 @@ const level = 1
 export function zstdSerializer<T>(inner: Serializer<T>, maxBytes = MAX_DECOMPRESSED_BYTES): Serializer<T> {
   const limit = Math.min(maxBytes, MAX_DECOMPRESSED_BYTES)
   return {
-    encode: value => asPlainBytes(compress(asPlainBytes(inner.encode(value)), level)),
+    encode: value => asPlainBytes(compress(asPlainBytes(inner.encode(value)), ZSTD_LEVEL)),
     decode: bytes => inner.decode(unpack(asPlainBytes(bytes), limit)),
   }
 }

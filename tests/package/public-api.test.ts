@@ -85,7 +85,10 @@ it('ebooklet exports this', () => {
     'listLocks',
     'openEbooklet',
     'openRcg',
+    'readGeometry',
     'repairBooklet',
+    'useArrow',
+    'withGeometry',
     'withLimit',
     'withRetry',
   ])
@@ -128,6 +131,9 @@ it('ebooklet/booklet exports this', () => {
     'indexProblems',
     'openBooklet',
     'openFixedBooklet',
+    'readGeometry',
     'repairBooklet',
+    'useArrow',
+    'withGeometry',
   ])
 })

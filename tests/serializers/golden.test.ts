@@ -1,13 +1,12 @@
 /** What the Python original wrote, read by us; and what we write, compared with it byte for byte where it is one to one. */
 import { describe, expect, it } from 'vitest'
 import { fromBase64, utf8Decode } from '../../src/base/bytes.js'
-import { DeserializationError, resolveSerializer, serializerByCode, serializerNames, UnsupportedSerializerError, type SerializerName } from '../../src/serializers/index.js'
+import { DeserializationError, resolveSerializer, serializerByCode, serializerNames, type SerializerName } from '../../src/serializers/index.js'
 import { parseJson } from '../../src/format/json.js'
 import { stringifyJson } from '../../src/format/json-write.js'
 import { goldenBooklets, readGoldenFile, type GoldenBooklet } from '../support/golden.js'
+import '../support/arrow.js'
 import { fromTagged, isTagged, type Tagged } from '../support/tagged.js'
-
-const unsupported: SerializerName[] = ['pd_zstd', 'gpd_zstd']
 
 /* numpy's own short names for what the tagged form calls int8 … int64. */
 const dtypes: Record<string, string> = { '|i1': 'int8', '<i2': 'int16', '<i4': 'int32', '<i8': 'int64' }
@@ -59,8 +58,7 @@ describe.each(files.map(entry => [entry.expected.slice(8, -5), entry] as const))
     const values = serializerByCode(expected.header.value_serializer_code)
     for (const item of items) {
       for (const [serializer, bytes, tagged] of [[keys, item.key_bytes, item.key], [values, item.value_bytes, item.value]] as const) {
-        if (unsupported.includes(serializer.name as SerializerName)) expect(() => serializer.decode(fromBase64(bytes))).toThrow(UnsupportedSerializerError)
-        else if (isPickledArray(serializer.name, tagged)) expect(() => serializer.decode(fromBase64(bytes))).toThrow(expect.objectContaining({ code: 'PICKLED_CLASS', className: 'numpy._core.numeric._frombuffer' }))
+        if (isPickledArray(serializer.name, tagged)) expect(() => serializer.decode(fromBase64(bytes))).toThrow(expect.objectContaining({ code: 'PICKLED_CLASS', className: 'numpy._core.numeric._frombuffer' }))
         else expect(isTagged(serializer.decode(fromBase64(bytes)), longDtypes(tagged)), `${name}: ${stringifyJson(tagged)}`).toBe(true)
       }
     }
@@ -69,7 +67,7 @@ describe.each(files.map(entry => [entry.expected.slice(8, -5), entry] as const))
   it('is written back as Python wrote it, where floats that are whole do not stand in the way', () => {
     const serializer = serializerByCode(expected.header.value_serializer_code)
     // The JSON module of Python puts blanks in; ours does not. zstd frames may differ between releases of zstd.
-    if (unsupported.includes(serializer.name as SerializerName) || serializer.name === 'json' || serializer.name.includes('zstd')) return
+    if (serializer.name === 'json' || serializer.name.includes('zstd')) return
     for (const item of items) {
       if (isPickledArray(serializer.name, item.value)) continue
       if (/"\$float":"-?[\d.]+(?:e\+\d+)?"/.test(stringifyJson(item.value)) && serializer.name === 'orjson') continue
@@ -79,7 +77,7 @@ describe.each(files.map(entry => [entry.expected.slice(8, -5), entry] as const))
 })
 
 describe('single values that Python serialized', () => {
-  const cases = vectors.serializer_dumps.filter(dump => dump.bytes?.$bytes !== undefined && !unsupported.includes(dump.serializer))
+  const cases = vectors.serializer_dumps.filter(dump => dump.bytes?.$bytes !== undefined)
 
   it('are read as what Python reads', () => {
     expect(cases.length).toBeGreaterThan(100)
@@ -96,7 +94,7 @@ describe('single values that Python serialized', () => {
   })
 
   it('that Python refuses to write are refused by us, where JavaScript has such a value', () => {
-    const refused = vectors.serializer_dumps.filter(dump => dump.error !== undefined && !/\$(datetime|date|map|tuple)/.test(JSON.stringify(dump.value)) && !unsupported.includes(dump.serializer))
+    const refused = vectors.serializer_dumps.filter(dump => dump.error !== undefined && !/\$(datetime|date|map|tuple)/.test(JSON.stringify(dump.value)))
     expect(refused.length).toBeGreaterThan(80)
     for (const { serializer, value } of refused) {
       expect(() => resolveSerializer<unknown>(serializer).encode(fromTagged(value)), `${serializer} ${JSON.stringify(value)}`).toThrow(/can not write/)
@@ -106,7 +104,7 @@ describe('single values that Python serialized', () => {
 
 it('a value written by another serializer gives an error or that serializer\'s reading of it, never a crash', () => {
   const all = vectors.serializer_dumps.filter(dump => dump.bytes?.$bytes !== undefined)
-  for (const name of serializerNames.filter(entry => !unsupported.includes(entry))) {
+  for (const name of serializerNames) {
     for (const { bytes } of all) {
       try {
         resolveSerializer(name).decode(fromBase64(bytes?.$bytes ?? ''))

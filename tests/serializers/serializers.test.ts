@@ -10,14 +10,6 @@ describe('the registry', () => {
     for (const bad of [null, 5, {}, { encode: () => new Uint8Array() }, undefined]) expect(() => resolveSerializer(bad as never)).toThrow(InvalidArgumentError)
   })
 
-  it.each(['pd_zstd', 'gpd_zstd'] as const)('%s names itself and the way to the raw bytes when it is used', name => {
-    const serializer = resolveSerializer<unknown>(name)
-    for (const use of [() => serializer.encode(1), () => serializer.decode(new Uint8Array(1))]) {
-      expect(use).toThrow(UnsupportedSerializerError)
-      expect(use).toThrow(new RegExp(`${name}\\b.*getBytes`))
-    }
-  })
-
   it('says for code 0 that the serializer has to be given', () => {
     expect(serializerByCode(0)).toMatchObject({ name: 'custom', code: 0 })
     expect(() => serializerByCode(0).decode(new Uint8Array(1))).toThrow(/\{ encode, decode \}/)

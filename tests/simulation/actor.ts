@@ -19,7 +19,7 @@ export interface Stage {
   folder: string
   log: (line: string) => void
   /** Who has the database open for writing, or tries to. */
-  writers: Set<Actor>
+  writers: Set<object>
   /** Somebody breaks every lock where only the lock protects. */
   breaking: boolean
   counts: Map<string, number>
@@ -426,11 +426,11 @@ function isPending(db: Ebooklet<string>, name: string): boolean {
 
 const passing = new Set([
   'STORE_UNREACHABLE', 'STORE_REQUEST', 'INCOMPLETE_RESPONSE', 'LOCK_LOST', 'LOCK_TIMEOUT', 'LOCK_RELEASE', 'LOCK_UNAVAILABLE', 'COMMIT_FAILED', 'COMMIT_CONFLICT',
-  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION',
+  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION', 'REMOTE_CHANGED',
 ])
 
 /** Throws unless it is an error that faults, rivals and closing may lead to. */
-function checkError(error: unknown): void {
+export function checkError(error: unknown): void {
   if (error instanceof Violation) throw error
   const { code, name } = error as { code?: unknown; name?: unknown }
   if ((typeof code === 'string' && passing.has(code)) || name === 'AbortError') return

@@ -17,6 +17,7 @@ export interface Settings {
   /** µs by which the clock of the server, and of each actor, is off. */
   serverSkew: number
   skews: number[]
+  checkerSkew: number
   /** Which actors have a store that tries again by itself. */
   patient: boolean[]
   rates: FaultRates
@@ -30,11 +31,13 @@ export interface Settings {
 }
 
 export const roles = ['writer', 'deleter', 'breaker', 'warm', 'cold'] as const
+/** Who checks and sweeps comes after all roles. */
+export const checkerNumber = roles.length
 export type Role = (typeof roles)[number]
 
 export type Op =
   | 'set' | 'set-past' | 'update' | 'delete' | 'clear' | 'discard' | 'discard-some' | 'metadata' | 'push' | 'push-aborted' | 'pull' | 'get' | 'get-many'
-  | 'load' | 'iterate' | 'prune' | 'sync' | 'close' | 'open' | 'open-n' | 'open-breaking' | 'kill' | 'forget'
+  | 'load' | 'iterate' | 'prune' | 'sync' | 'close' | 'open' | 'open-n' | 'open-breaking' | 'kill' | 'forget' | 'check' | 'sweep'
 
 export interface Step {
   id: number
@@ -94,12 +97,13 @@ export function drawSettings(seed: number): Settings {
     rates, commitRates,
     keys: random.pick([4, 10, 25]),
     crashes: random.next() < 0.8,
+    checkerSkew: skew(),
   }
 }
 
 export function drawPlan(settings: Settings, length: number): Step[] {
   const random = new SeededRandom(settings.seed)
-  return Array.from({ length }, (_, id) => {
+  const steps = Array.from({ length }, (_, id) => {
     const actor = random.below(roles.length)
     const op = drawOp(random, weights[roles[actor]!])
     const step: Step = {
@@ -110,6 +114,20 @@ export function drawPlan(settings: Settings, length: number): Step[] {
       background: /^(get|get-many|load|iterate|pull|push)$/.test(op) && random.next() < 0.3,
     }
     if (random.next() < 0.03 && settings.crashes) step.crash = random.below(random.pick([4, 12, 40]))
+    return step
+  })
+  return [...steps, ...drawChecks(settings, length)]
+}
+
+/* By numbers of their own, so that they leave the others as they are. Some come long after all others. */
+function drawChecks(settings: Settings, length: number): Step[] {
+  const random = new SeededRandom(settings.seed ^ 0xf5c4)
+  return Array.from({ length: Math.ceil(length / 25) }, (_, i) => {
+    const step: Step = {
+      id: length + i, actor: checkerNumber, op: random.next() < 0.6 ? 'sweep' : 'check', keys: [], n: random.next(),
+      wait: random.below(random.pick([1000, 20_000, 60_000])), background: false,
+    }
+    if (random.next() < 0.1 && settings.crashes) step.crash = random.below(random.pick([4, 12, 40]))
     return step
   })
 }

@@ -8,6 +8,7 @@ import { lockPrefix } from '../../src/format/names.js'
 import { MemoryBucket } from '../../src/store/memory-store.js'
 import { SeededRandom } from '../support/seed.js'
 import { Actor, type Stage } from './actor.js'
+import { Checker } from './checker.js'
 import { OddServer } from './odd-server.js'
 import { roles, type Settings, type Step } from './plan.js'
 import { Timeline } from './timeline.js'
@@ -33,17 +34,19 @@ export async function simulate(settings: Settings, plan: readonly Step[], option
   }
   const stage = build(settings, folder, log, counts)
   const actors = roles.map((_role, number) => new Actor(number, stage))
+  const checker = new Checker(stage)
   const { timeline, world } = stage
   let failure: Error | undefined
   try {
     const acts = actors.map((actor) => actor.run(plan.filter((step) => step.actor === actor.number)).then(() => actor.rest()))
-    await timeline.until(Promise.all(acts))
-    if (!world.violation) await timeline.until(peace(stage, actors))
+    await timeline.until(Promise.all([...acts, checker.run(plan.filter((step) => step.actor === checker.number))]))
+    if (!world.violation) await timeline.until(peace(stage, actors, checker))
   } catch (error) {
     world.violation ??= error as Error
   } finally {
     failure = world.violation
     for (const actor of actors) actor.process.die()
+    checker.process.die()
     await timeline.until(Promise.allSettled(actors.flatMap(({ db }) => (db ? [db.close()] : []))))
     rmSync(folder, { recursive: true, force: true })
   }
@@ -64,7 +67,7 @@ function build(settings: Settings, folder: string, log: (line: string) => void, 
 }
 
 /** The faults have stopped: everybody can push what is pending, all see the same, and no lock is left. */
-async function peace(stage: Stage, actors: readonly Actor[]): Promise<void> {
+async function peace(stage: Stage, actors: readonly Actor[], checker: Checker): Promise<void> {
   const { world, timeline } = stage
   stage.log('— the faults stop')
   const calm = { id: 1e9, op: 'close', keys: [], n: 0, wait: 0, background: false, calm: true } satisfies Omit<Step, 'actor'>
@@ -92,6 +95,18 @@ async function peace(stage: Stage, actors: readonly Actor[]): Promise<void> {
   const found: [string, string][] = []
   for await (const [key, value] of db) found.push([key, JSON.stringify(value)])
   compare('a new reader', found, world)
+  await sweepAll(stage, checker)
+}
+
+/** A last sweep, when everything is old: nothing is left but what the last commit refers to. */
+async function sweepAll(stage: Stage, checker: Checker): Promise<void> {
+  await stage.timeline.sleep(3_600_000)
+  checker.process.calm = true
+  checker.process.reseed(3e9)
+  await checker.look({ sweep: true })
+  const report = await checker.look({ deep: true })
+  const left = report.findings.filter(({ kind }) => kind !== 'unneeded-generation')
+  if (left.length > 0) throw new Violation(`after the last sweep there is left: ${JSON.stringify(left.slice(0, 3))}`)
 }
 
 async function settle(actor: Actor): Promise<void> {

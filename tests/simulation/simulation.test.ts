@@ -33,12 +33,12 @@ describe('the simulation', () => {
   it('makes commits, faults and crashes', async () => {
     const counts = new Map<string, number>()
     let commits = 0
-    for (const seed of [311, 147]) {
+    for (const seed of [311, 147, 2]) {
       const outcome = await simulate(drawSettings(seed), drawPlan(drawSettings(seed), 300))
       commits += outcome.commits
       for (const [name, count] of outcome.counts) counts.set(name, (counts.get(name) ?? 0) + count)
     }
     expect(commits).toBeGreaterThan(5)
-    for (const name of ['push ok', 'get ok', 'iterate ok', 'fault lost', 'fault refused', 'fault busy', 'fault slow']) expect(counts.get(name), name).toBeGreaterThan(0)
+    for (const name of ['push ok', 'get ok', 'iterate ok', 'check ok', 'sweep ok', 'swept', 'fault lost', 'fault refused', 'fault busy', 'fault slow']) expect(counts.get(name), name).toBeGreaterThan(0)
   })
 })

@@ -10,6 +10,7 @@ import { decodeDbPayload, decodeMetaSection } from '../../format/db-object.js'
 import { Format1Error } from '../../format/errors.js'
 import { indexProblems } from '../../booklet/index.js'
 import { UnsupportedOperationError } from '../../store/errors.js'
+import { forEachConcurrent } from '../concurrency.js'
 import { RemoteChangedError, RemoteTooLargeError } from '../errors.js'
 import { ProgressMeter, type ProgressListener } from '../progress.js'
 import { decodeSnapshot, getDbObject, type RemoteLocation, type RemoteSnapshot } from '../remote.js'
@@ -61,6 +62,7 @@ export interface FsckReport {
 const attempts = 5
 /** Unclear objects that are judged, and swept, together. */
 const batchSize = 500
+const asksAtOnce = 16
 
 /** @throws RemoteChangedError, LockLostError, StoreError */
 export async function fsck(context: FsckContext): Promise<FsckReport> {
@@ -193,9 +195,9 @@ class Pass {
     } catch (error) {
       if (!(error instanceof UnsupportedOperationError)) throw error
       this.#listed = false
-      await this.#askForEach()
     }
     await judge()
+    await this.#askForUnseen()
     if (this.#identity === '' && torn.objects > 0) this.#add(remoteFinding('torn-teardown', { object: remote.dbKey, ...torn }))
   }
 
@@ -208,16 +210,17 @@ class Pass {
     return true
   }
 
-  /** Without a listing, what is referred to can still be asked for. */
-  async #askForEach(): Promise<void> {
+  /** A listing may be behind, or not be possible at all: what it didn't show is asked for before it counts as missing. */
+  async #askForUnseen(): Promise<void> {
     const { remote, signal } = this.#context
     const references = this.#references
-    for (const object of references.objects()) {
+    await forEachConcurrent(references.unseenObjects(), asksAtOnce, async (object) => {
+      signal?.throwIfAborted()
       const head = await remote.store.head(object, { signal })
-      if (head.status !== 'ok') continue
+      if (head.status !== 'ok') return
       this.#objects++
       references.saw(object, head.info.size)
-    }
+    })
   }
 
   /** Tells of what was judged, and sweeps what may go. */

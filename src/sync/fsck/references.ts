@@ -1,6 +1,7 @@
 /** What a committed state refers to, and what of it was seen. Pure bookkeeping. */
 import { groupId } from '../../format/group-id.js'
-import { groupKey, parseGroupKey, parseValueKey } from '../../format/names.js'
+import { utf8Encode } from '../../base/bytes.js'
+import { groupKey, MAX_OBJECT_KEY_BYTES, parseGroupKey, parseValueKey } from '../../format/names.js'
 import type { IndexEntry } from '../../format/index-entry.js'
 import type { RemoteSnapshot } from '../remote.js'
 
@@ -91,10 +92,14 @@ export class References {
     return needed
   }
 
-  /** Every object that the state refers to. */
-  *objects(): Generator<string> {
-    for (const [group, generation] of this.manifest) yield groupKey(this.#dbKey, group, generation)
-    if (this.numGroups === undefined) for (const { key } of this.entries()) yield `${this.#dbKey}/${key}`
+  /** Every object that the state refers to and that was not seen, as far as it can be the name of one. */
+  *unseenObjects(): Generator<string> {
+    for (const [group, generation] of this.manifest) if (!this.groupSizes.has(group)) yield groupKey(this.#dbKey, group, generation)
+    if (this.numGroups !== undefined || !this.someUnmarked) return
+    for (const { key } of this.entries()) {
+      const object = `${this.#dbKey}/${key}`
+      if (!this.isMarked(key) && utf8Encode(object).length <= MAX_OBJECT_KEY_BYTES) yield object
+    }
   }
 
   /** The group that a key belongs to; undefined in per-key mode. */

@@ -1,6 +1,8 @@
 /** EBooklet: a key/value database in one local file that syncs with S3 and is read by anyone from a URL. */
 
 export { openEbooklet } from './database/open.js'
+export { upgradeRemote, type UpgradeOptions } from './database/upgrade-remote.js'
+export type { UpgradeResult } from './sync/upgrade/upgrade.js'
 export { Ebooklet, type CallOptions, type LoadOptions } from './database/ebooklet.js'
 export { copyRemote, type CopyRemoteOptions } from './database/copy-remote.js'
 export { deleteRemote, type DeleteRemoteOptions } from './database/delete-remote.js'

@@ -2,7 +2,7 @@ import { ReadOnlyError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
 import { nextPrime } from '../format/primes.js'
-import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
+import type { HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
 import { isUnreachable } from '../sync/offline.js'
 import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
@@ -16,8 +16,7 @@ import { LocalOpener } from './open-local.js'
 import { conditionalWrites } from './seen-conditions.js'
 import { checkOptions, type OpenEbookletOptions } from './options.js'
 import { Rollback } from './rollback.js'
-
-const defaultLockTimeout = 300_000
+import { defaultLockTimeout, takeLock } from './take-lock.js'
 
 /**
  * Opens a database: a local file in step with a remote.
@@ -149,10 +148,7 @@ class Opening<V> {
   }
 
   async #lock(remote: OpenedConnection): Promise<HeldLock> {
-    const { breakLocks: which, lockTimeout = defaultLockTimeout, lockTiming, signal, owner } = this.#options
-    const environment = this.#environment
-    if (which) await breakLocks(remote.store, remote.dbKey, { which, environment, signal })
-    const lock = await acquireLock(remote.store, remote.dbKey, { exclusive: true, timeout: lockTimeout, environment, signal, owner, onWarning: (message) => this.#local.warn(message), ...lockTiming })
+    const lock = await takeLock(remote, { ...this.#options, onWarning: (message) => this.#local.warn(message) }, this.#environment)
     this.#rollback.add(() => lock.release())
     return lock
   }

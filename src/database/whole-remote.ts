@@ -2,9 +2,10 @@
 import { setMaxListeners } from 'node:events'
 import { InvalidArgumentError, ReadOnlyError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
-import { acquireLock, breakLocks, type HeldLock } from '../lock/index.js'
+import type { HeldLock } from '../lock/index.js'
 import type { ProgressListener } from '../sync/progress.js'
 import type { OpenedConnection, RemoteConnection } from './connection/connection.js'
+import { takeLock } from './take-lock.js'
 
 /** Options of calls that change a whole remote under its lock. */
 export interface WholeRemoteOptions {
@@ -23,8 +24,6 @@ export interface WholeRemoteOptions {
   /** ms that the lock waits for rivals to become visible, and between looks. Default 1000 each; the original relies on it. */
   lockTiming?: { settle?: number | undefined; poll?: number | undefined } | undefined
 }
-
-const defaultLockTimeout = 300_000
 
 /** @throws InvalidArgumentError */
 export function checkWholeRemoteOptions({ lockTimeout, breakLocks: which }: WholeRemoteOptions): void {
@@ -51,12 +50,9 @@ export async function withConnection<T>(connection: RemoteConnection, purpose: '
 
 /** Runs `action` under the lock of a remote. */
 export async function withLock<T>(remote: OpenedConnection, options: WholeRemoteOptions, action: (lock: HeldLock) => Promise<T>): Promise<T> {
-  const { breakLocks: which, lockTimeout: timeout = defaultLockTimeout, signal, owner, onWarning, lockTiming } = options
-  const environment = environmentOf(options)
   // Many requests listen to it.
-  if (signal) setMaxListeners(0, signal)
-  if (which) await breakLocks(remote.store, remote.dbKey, { which, environment, signal })
-  const lock = await acquireLock(remote.store, remote.dbKey, { exclusive: true, timeout, environment, signal, owner, onWarning, ...lockTiming })
+  if (options.signal) setMaxListeners(0, options.signal)
+  const lock = await takeLock(remote, options, environmentOf(options))
   let result: T
   try {
     result = await action(lock)

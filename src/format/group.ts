@@ -158,12 +158,19 @@ export function entryHeaderBytes(key: string): number {
  *   or the piece ends too early: then read the whole object
  */
 export function takeEntry(piece: Uint8Array, at: number, key: string, length: number): { timestamp: number; value: Uint8Array } | undefined {
+  const timestamp = takeEntryHeader(piece, at, key, length)
+  const start = at + entryHeaderBytes(key)
+  if (timestamp === undefined || start + length > piece.length) return undefined
+  return { timestamp, value: piece.subarray(start, start + length) }
+}
+
+/** The timestamp of an entry whose header is in the piece, the value or not; undefined when another key or length stands there. */
+export function takeEntryHeader(piece: Uint8Array, at: number, key: string, length: number): number | undefined {
   const keyBytes = utf8Encode(key)
-  const start = at + fixedBytes + keyBytes.length
-  if (at < 0 || start + length > piece.length) return undefined
+  if (at < 0 || at + fixedBytes + keyBytes.length > piece.length) return undefined
   const view = new DataView(piece.buffer, piece.byteOffset, piece.length)
   const keyEnd = at + keyLengthBytes + keyBytes.length
   if (view.getUint16(at) !== keyBytes.length || view.getUint32(keyEnd + timestampBytes) !== length) return undefined
   if (!equalBytes(piece.subarray(at + keyLengthBytes, keyEnd), keyBytes)) return undefined
-  return { timestamp: readTimestamp(piece, keyEnd), value: piece.subarray(start, start + length) }
+  return readTimestamp(piece, keyEnd)
 }

@@ -2,12 +2,11 @@
 import { encodeDbMetadata } from '../format/db-metadata.js'
 import { encodeDbPayload, encodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
-import { newId } from '../format/names.js'
 import { timestampAfter } from '../format/timestamp.js'
-import { PreconditionFailedError } from '../store/errors.js'
-import type { PutOptions, PutResult } from '../store/object-store.js'
-import { CommitConflictError, CommitFailedError } from './errors.js'
+import type { PutOptions } from '../store/object-store.js'
+import { CommitConflictError } from './errors.js'
 import type { PushContext } from './push-context.js'
+import { putDbObject } from './put-db-object.js'
 import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
 import type { SyncState } from './state.js'
 import type { Uploaded } from './upload.js'
@@ -17,9 +16,6 @@ export interface Committed {
   versioned: boolean
   after: { index: RemoteIndex; manifest: ReadonlyMap<number, string> }
 }
-
-/** User metadata by which a commit is known again when its acknowledgement was lost. Python ignores it. */
-export const stampName = 'commit_id'
 
 /**
  * @param revision the state's, of which the uploads were made
@@ -33,14 +29,16 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   const metaSection = nextMetaSection(state, timestamp)
   const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
   const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
-  const stamp = newId(environment)
-  const metadata = { ...dbMetadata(state, timestamp), [stampName]: stamp }
   const index = RemoteIndex.decode(indexBytes)
   await lock.verify(signal)
   signal?.throwIfAborted()
   if (state.revision !== revision) throw new CommitConflictError(objectName(context), new Error('a rival commit was taken in meanwhile'))
   // From here on the signal is not heard: an aborted commit would leave us not knowing.
-  const put = await putOnce(context, body, { ...commitCondition(context), metadata }, stamp)
+  const put = await putDbObject(context.remote, body, { ...commitCondition(context), metadata: dbMetadata(state, timestamp) }, environment).catch((error: unknown) => {
+    // Until the remote was read again nobody knows what it is.
+    state.remoteInDoubt = true
+    throw error
+  })
   const replaced = state.pending.replacePending
   state.pending.settle([...uploaded.written, ...uploaded.deleted])
   // Also a delete that was made while the push ran and left with it: kept, it would hit what a rival writes later.
@@ -73,35 +71,6 @@ function commitCondition({ state, conditions }: PushContext): PutOptions {
 
 function objectName({ remote }: PushContext): string {
   return `${remote.store.name}/${remote.dbKey}`
-}
-
-async function putOnce(context: PushContext, body: Uint8Array, options: PutOptions, stamp: string): Promise<PutResult> {
-  const { state, remote } = context
-  const name = objectName(context)
-  try {
-    return await remote.store.put(remote.dbKey, body, options)
-  } catch (error) {
-    state.remoteInDoubt = true
-    const found = await readBack(context, stamp)
-    if (typeof found === 'object') {
-      state.remoteInDoubt = false
-      return found
-    }
-    if (error instanceof PreconditionFailedError) throw new CommitConflictError(name, error)
-    // Read back and not there: it failed for good, unless it is still on its way. The next push looks again.
-    throw new CommitFailedError(name, error, found === 'unknown')
-  }
-}
-
-/** Looks whether the db object is the one of this commit: a lost acknowledgement is no failure. */
-async function readBack({ remote }: PushContext, stamp: string): Promise<PutResult | 'other' | 'unknown'> {
-  try {
-    const head = await remote.store.head(remote.dbKey)
-    if (head.status !== 'ok' || head.info.metadata[stampName] !== stamp) return 'other'
-    return { etag: head.info.etag, versionId: head.info.versionId }
-  } catch {
-    return 'unknown'
-  }
 }
 
 function nextManifest(state: SyncState, uploaded: Uploaded): Map<number, string> {

@@ -9,7 +9,7 @@ import { AccessDeniedError, PreconditionFailedError, UnsupportedOperationError }
 import type { ListedObject, ObjectStore } from '../store/object-store.js'
 import { ByteBudget } from '../store/transfer/index.js'
 import { deleteReplaced } from './cleanup.js'
-import { stampName } from './commit.js'
+import { stampName } from './put-db-object.js'
 import type { ConditionalWrites } from './conditions.js'
 import { ObjectCopier, type CopiedObject } from './copy-object.js'
 import { IntegrityError, RemoteNotFoundError } from './errors.js'

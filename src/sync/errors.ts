@@ -125,6 +125,22 @@ export class CommitConflictError extends EbookletError {
   }
 }
 
+/**
+ * `upgradeRemote` could not commit. Readers see the database as it was, in format 1, unless `inDoubt`. Run it again: that
+ * finds out, and finishes.
+ */
+export class UpgradeFailedError extends EbookletError {
+  readonly code = 'UPGRADE_FAILED'
+  readonly object: string
+  /** True when the commit may have arrived. */
+  readonly inDoubt: boolean
+  constructor(object: string, why: string, options: { inDoubt?: boolean; cause?: unknown } = {}) {
+    super(`${object} was not upgraded: ${why}; run upgradeRemote again`, options)
+    this.object = object
+    this.inDoubt = options.inDoubt === true
+  }
+}
+
 /** What was asked for needs the remote, and the database was opened offline. Nothing was fetched or changed. */
 export class OfflineError extends EbookletError {
   readonly code = 'OFFLINE'

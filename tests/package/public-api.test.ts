@@ -75,6 +75,7 @@ it('ebooklet exports this', () => {
     'UnsupportedOperationError',
     'UnsupportedSerializerError',
     'UnsupportedVersionError',
+    'UpgradeFailedError',
     'UuidMismatchError',
     'WrongFileTypeError',
     'breakLocks',
@@ -87,6 +88,7 @@ it('ebooklet exports this', () => {
     'openRcg',
     'readGeometry',
     'repairBooklet',
+    'upgradeRemote',
     'useArrow',
     'withGeometry',
     'withLimit',
@@ -133,6 +135,7 @@ it('ebooklet/booklet exports this', () => {
     'openFixedBooklet',
     'readGeometry',
     'repairBooklet',
+    'upgradeRemote',
     'useArrow',
     'withGeometry',
   ])

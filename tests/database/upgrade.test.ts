@@ -4,6 +4,7 @@ import { StoreConnection, upgradeRemote } from '../../src/index.js'
 import { systemEnvironment } from '../../src/base/environment.js'
 import { encodeGroup } from '../../src/format/group.js'
 import { groupId } from '../../src/format/group-id.js'
+import { acquireLock } from '../../src/lock/index.js'
 import { StoreUnreachableError, UnsupportedOperationError } from '../../src/store/errors.js'
 import { format1Golden, putFormat1, putFormat1Index, type Format1Entry } from './format-1.js'
 import { Bench, directoryKind, embeddedKind, memoryKind, versionedKind } from './remotes.js'
@@ -154,11 +155,11 @@ describe('an upgrade and others', () => {
   it('waits for the lock, and times out', async () => {
     await using bench = await Bench.on(memoryKind)
     await putFormat1Index(bench.store, made)
-    await using other = await bench.open(bench.freshPath(), { flag: 'c' }, 'other.blt')
-    for (const key of await bench.objects('other.blt.lock.')) await bench.store.copy(key, key.replace('other', 'db'))
+    const lock = await acquireLock(bench.store, dbKey, { settle: 5, poll: 5 })
     await expect(upgradeOn(bench, dbKey, { lockTimeout: 50 })).rejects.toMatchObject({ code: 'LOCK_TIMEOUT' })
     expect(await bench.contents()).toEqual(all)
-    expect(other.size).toBe(0)
+    await lock.release()
+    expect(await upgradeOn(bench, dbKey)).toMatchObject({ upgraded: true })
   })
 
   it('touches no sibling and no database whose key looks like a group', async () => {

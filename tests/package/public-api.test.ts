@@ -135,7 +135,6 @@ it('ebooklet/booklet exports this', () => {
     'openFixedBooklet',
     'readGeometry',
     'repairBooklet',
-    'upgradeRemote',
     'useArrow',
     'withGeometry',
   ])

@@ -74,7 +74,7 @@ export * from './sync/errors.js'
 export * from './sync/whole-remote-errors.js'
 export { ConnectionNotRecordableError, GroupEntryError, MemberNotFoundError } from './database/group/errors.js'
 export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'
-export { DeserializationError, PickledClassError, SerializationError, UnsupportedSerializerError } from './serializers/index.js'
+export { DeserializationError, PickledClassError, SerializationError, UnsupportedSerializerError, UnsupportedValueError } from './serializers/index.js'
 export { FileLockedError, FileNotClosedError, WrongFileTypeError } from './booklet/index.js'
 export {
   AccessDeniedError,

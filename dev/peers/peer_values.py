@@ -1,7 +1,7 @@
 """Python values as JSON and back, tagged as in tests/fixtures/golden/manifest.json ("value_encoding")."""
 import base64
 import datetime
-import io
+import json
 
 SAFE_INTEGER = 2**53 - 1
 
@@ -31,7 +31,42 @@ def encode(value):
         return encode_time(value)
     if type(value).__module__ == "numpy":
         return {"$ndarray": {"dtype": str(value.dtype), "shape": list(value.shape), "data": [encode(item) for item in value.ravel().tolist()]}}
+    if type(value).__module__.split(".")[0] in ("pandas", "geopandas"):
+        from peer_frames import encode_frame
+
+        return {"$frame": encode_frame(value, encode)}
+    if type(value).__module__.startswith("shapely"):
+        return {"$geojson": geojson(value)}
     return {"$repr": repr(value)}
+
+
+def geojson(geometry):
+    """Not shapely's own, which leaves the empty ones out of others."""
+    kind = geometry.geom_type
+    if kind == "GeometryCollection":
+        return {"type": kind, "geometries": [geojson(part) for part in geometry.geoms]}
+    return {"type": kind, "coordinates": coordinates(geometry)}
+
+
+def coordinates(geometry):
+    if hasattr(geometry, "geoms"):
+        return [coordinates(part) for part in geometry.geoms]
+    if geometry.geom_type == "Polygon":
+        return [] if geometry.is_empty else [coordinates(ring) for ring in (geometry.exterior, *geometry.interiors)]
+    positions = [list(position) for position in geometry.coords]
+    return positions if geometry.geom_type != "Point" else positions[0] if positions else []
+
+
+def decode_geojson(content):
+    import shapely
+
+    return shapely.from_geojson(json.dumps(content))
+
+
+def decode_frame(content):
+    from peer_frames import decode_frame
+
+    return decode_frame(content, decode)
 
 
 def encode_time(value):
@@ -80,6 +115,8 @@ def decode_array(content):
 
 DECODERS = {
     "$bytearray": lambda content: bytearray(base64.b64decode(content)),
+    "$frame": decode_frame,
+    "$geojson": decode_geojson,
     "$set": lambda content: {decode(item) for item in content},
     "$frozenset": lambda content: frozenset(decode(item) for item in content),
     "$complex": lambda content: complex(float(content[0]), float(content[1])),

@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from '../base/error.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
-import { loadOptional } from '../platform/optional-package.js'
-import { limitSerializer, type NamedSerializer, resolveSerializer, setArrowLoader } from '../serializers/index.js'
+import { limitSerializer, type NamedSerializer, resolveSerializer } from '../serializers/index.js'
 import { BookletBase, checkTimestamp, type TimestampOption } from './base.js'
 import { type Opened, openFile, type Source } from './open.js'
+import { offerPackages } from './optional-packages.js'
 import { type BookletOptions, bucketsOf, checkOptions, serializerForExisting, serializerForNew } from './options.js'
 
 /** A reserved slot's content. */
@@ -152,7 +152,7 @@ export function openBooklet<K = string, V = unknown>(source: string | Uint8Array
 /** The same on a made-up disk too. @internal */
 export function openBookletOn<K = string, V = unknown>(source: Source, options: BookletOptions<K, V> = {}): Booklet<K, V> {
   checkOptions(options as BookletOptions<never, never>)
-  setArrowLoader(() => loadOptional('@uwdata/flechette'))
+  offerPackages()
   // Names that don't exist are refused before a file is touched.
   const newKeys = serializerForNew<K>(options.keySerializer, 'str')
   const newValues = serializerForNew<V>(options.valueSerializer, 'json')

@@ -4,7 +4,7 @@
  */
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from '../base/error.js'
 export type { Environment } from '../base/environment.js'
-export { DeserializationError, MsgpackExtension, PickledClassError, SerializationError, UnsupportedSerializerError } from '../serializers/index.js'
+export { DeserializationError, MsgpackExtension, PickledClassError, SerializationError, UnsupportedSerializerError, UnsupportedValueError } from '../serializers/index.js'
 export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, useArrow, withGeometry } from '../serializers/index.js'
 export { PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from '../serializers/index.js'
 export type { GeoJsonGeometry, NamedSerializer, NumpyArray, Serializer, SerializerName } from '../serializers/index.js'

@@ -22,6 +22,14 @@ export class DeserializationError extends EbookletError {
   }
 }
 
+/**
+ * The bytes are sound as far as they were looked at, but say what there is no value for here: an object of a Python class in
+ * a pickle, a curve in WKB. They are reachable as raw bytes.
+ */
+export class UnsupportedValueError extends DeserializationError {
+  override readonly code: string = 'UNSUPPORTED_VALUE'
+}
+
 /** This release has no such serializer, or can't run the one that the file names. */
 export class UnsupportedSerializerError extends EbookletError {
   readonly code = 'UNSUPPORTED_SERIALIZER'

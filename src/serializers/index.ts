@@ -13,7 +13,7 @@ import type { NamedSerializer, Serializer } from './serializer.js'
 import { wkbSerializer } from './wkb/index.js'
 import { zstdSerializer } from './zstd.js'
 
-export { DeserializationError, SerializationError, UnsupportedSerializerError } from './errors.js'
+export { DeserializationError, SerializationError, UnsupportedSerializerError, UnsupportedValueError } from './errors.js'
 export { MsgpackExtension } from './msgpack-extension.js'
 export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, setArrowLoader, useArrow, withGeometry } from './arrow/index.js'
 export { PickledClassError, PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from './pickle/index.js'

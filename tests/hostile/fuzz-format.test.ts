@@ -9,7 +9,9 @@ import { parseJson } from '../../src/format/json.js'
 import { isLockTicket, parseGroupKey, parseLockKey, parseValueKey } from '../../src/format/names.js'
 import { decodeRemoteState } from '../../src/format/remote-state.js'
 import { MAX_TIMESTAMP } from '../../src/format/timestamp.js'
-import { resolveSerializer } from '../../src/serializers/index.js'
+import * as flechette from '@uwdata/flechette'
+import { type ArrowTable, readGeometry, resolveSerializer, withGeometry } from '../../src/serializers/index.js'
+import '../support/arrow.js'
 import { readGoldenJson } from '../support/golden.js'
 import { sampleValues, sharedSerializers } from '../support/samples.js'
 import { SeededRandom } from '../support/seed.js'
@@ -132,6 +134,22 @@ describe('fuzzed formats', () => {
       }
     }
     expect(({} as { polluted?: number }).polluted).toBeUndefined()
+  })
+
+  test('frames', () => {
+    const serializer = resolveSerializer<ArrowTable>('gpd_zstd')
+    const table = (rows: number) => flechette.tableFromArrays({
+      n: Int32Array.from({ length: rows }, (_, i) => i), s: Array.from({ length: rows }, (_, i) => (i % 3 ? `text ${i % 5}` : null)), b: Array.from({ length: rows }, (_, i) => i % 2 === 0),
+      l: Array.from({ length: rows }, (_, i) => [i, i + 1]), o: Array.from({ length: rows }, (_, i) => ({ a: i, b: 'x' })), i: BigInt64Array.from({ length: rows }, (_, i) => BigInt(i) << 56n),
+    }) as unknown as ArrowTable
+    const point = { type: 'Point' as const, coordinates: [1, 2] }
+    const seeds = [1, 3, 200].map((rows) => serializer.encode(withGeometry(table(rows), Array.from({ length: rows }, () => point))))
+    fuzz('gpd_zstd', seeds, 2500, (bytes) => serializer.decode(bytes), (found, bytes) => {
+      const geometries = attempt('readGeometry', bytes, () => readGeometry(found))
+      attempt('gpd_zstd, written again', bytes, () => serializer.encode(found))
+      // Each value can be had, and there are no more than the bytes bear out.
+      return found.numRows < 2 ** 20 && (geometries === undefined || geometries.length === found.numRows) && found.children.every((column) => Array.from({ length: found.numRows }, (_, i) => column.at(i)).length === column.length)
+    })
   })
 
   test.each(sharedSerializers)('values of %s', (name) => {

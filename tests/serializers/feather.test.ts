@@ -54,7 +54,7 @@ describe('tables', () => {
   })
 
   it.each([
-    ['an array', [1]], ['null', null], ['an object', { schema: {}, children: [] }], ['text', 'a'], ['no columns', flechette.tableFromArrays({})],
+    ['an array', [1]], ['null', null], ['an object', { schema: {}, children: [] }], ['text', 'a'], ['no columns', flechette.tableFromArrays({})], ['columns without a type', flechette.tableFromArrays({ n: new Int32Array(0) })],
   ])('refuses %s', (_, value) => {
     expect(() => pd.encode(value as never)).toThrow(expect.objectContaining({ code: 'SERIALIZATION' }))
   })
@@ -63,6 +63,15 @@ describe('tables', () => {
     ['nothing', new Uint8Array()], ['something else', new Uint8Array(100)], ['a stream', new Uint8Array(flechette.tableToIPC(arrays() as never, { format: 'stream' })!)],
   ])('refuses %s', (_, bytes) => {
     expect(() => pd.decode(bytes)).toThrow(expect.objectContaining({ code: 'DESERIALIZATION', message: expect.stringMatching(/no Feather file/) as string }))
+  })
+
+  it('have no more rows than their bytes bear out', () => {
+    const nulls = new flechette.Column(flechette.columnFromArray([null, null, null], flechette.nullType()).data as never)
+    const bytes = pd.encode(flechette.tableFromColumns({ nulls }))
+    expect(columns(pd.decode(bytes))).toEqual({ nulls: [null, null, null] })
+    const view = new DataView(bytes.buffer)
+    for (let at = 0; at + 8 <= bytes.length; at++) if (view.getBigInt64(at, true) === 3n) view.setBigInt64(at, 2n ** 40n, true)
+    expect(() => pd.decode(bytes)).toThrow(/unfold to more bytes/)
   })
 
   it('unfold no further than they may', () => {

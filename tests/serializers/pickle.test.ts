@@ -82,13 +82,16 @@ describe('reading pickles', () => {
     ['a huge length', '\x8e\xff\xff\xff\xff\xff\xff\xff\xffa.'],
     ['a frame beyond the bytes', '\x80\x04\x95\xff\0\0\0\0\0\0\0N.'],
     ['text that is no UTF-8', 'X\x01\0\0\0\xff.'],
-    ['two surrogates in a row', 'X\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80.'],
     ['a date that does not exist', 'cdatetime\ndate\nC\x04\x07\xe4\x02\x1e\x85R.'],
     ['bytes of a length', 'cbuiltins\nbytes\nJ\xff\xff\xff\x7f\x85R.'],
     ['a call of what is no class', 'N)R.'],
     ['too many digits', `I${'9'.repeat(5000)}\n.`],
   ])('refuses %s', (_, text) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'DESERIALIZATION' }))
+  })
+
+  it('refuses text that JavaScript would take for another', () => {
+    expect(() => read('X\x06\0\0\0\xed\xa0\xbd\xed\xb8\x80.')).toThrow(expect.objectContaining({ code: 'UNSUPPORTED_VALUE' }))
   })
 
   it('refuses to copy the same list without end, and to nest without end', () => {

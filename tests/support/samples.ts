@@ -1,6 +1,8 @@
 /** Values for every serializer that both we and Python have. */
 import fc from 'fast-check'
 import type { SerializerName } from '../../src/serializers/index.js'
+import { geometries } from './geometries.js'
+import { pythonValues } from './python-values.js'
 import { testSeed } from './seed.js'
 
 const text = fc.string({ unit: 'binary', maxLength: 20 })
@@ -34,6 +36,7 @@ const arbitraries = {
   None: bytes,
   bytes,
   str: text,
+  pickle: pythonValues,
   json: nested(jsonLeaf),
   orjson: nested(orjsonLeaf),
   orjson_zstd: nested(orjsonLeaf),
@@ -57,6 +60,9 @@ const arbitraries = {
   zstd: bytes,
   msgpack: nested(msgpackLeaf),
   msgpack_zstd: nested(msgpackLeaf),
+  pickle_zstd: pythonValues,
+  wkb: geometries,
+  wkb_zstd: geometries,
 } satisfies Partial<Record<SerializerName, fc.Arbitrary<unknown>>>
 
 export type SharedSerializer = keyof typeof arbitraries

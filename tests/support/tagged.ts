@@ -75,6 +75,8 @@ function fromTag(tag: string, content: Tagged): unknown {
     case '$timezone':
     case '$complex':
       return new TaggedTime({ [tag]: content })
+    case '$geojson':
+      return content
     case '$wkt':
       return geoJsonOf(content as string)
     case '$map':

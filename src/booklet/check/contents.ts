@@ -6,7 +6,8 @@ import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../../format/internal-keys
 import { decodeJournal, type Journal } from '../../format/journal.js'
 import { parseJson } from '../../format/json.js'
 import { decodeRemoteState, type RemoteState } from '../../format/remote-state.js'
-import { limitSerializer, serializerByCode, UnsupportedSerializerError, type NamedSerializer } from '../../serializers/index.js'
+import { limitSerializer, serializerByCode, UnsupportedSerializerError, UnsupportedValueError, type NamedSerializer } from '../../serializers/index.js'
+import { offerPackages } from '../optional-packages.js'
 import { BlockCursor } from '../block-cursor.js'
 import { Engine } from '../engine.js'
 import { livePositions } from '../verify.js'
@@ -38,6 +39,7 @@ export function checkContents(engine: Engine, options: ContentOptions, findings:
   const keys = runnable(header.keySerializer)
   const values = options.deep && !engine.layout.fixed ? runnable(header.valueSerializer) : undefined
   if (keys === undefined && values === undefined) return
+  offerPackages()
   const limited = values && limitSerializer(values, options.maxValueBytes)
   const cursor = new BlockCursor(engine, { values: values !== undefined })
   while (cursor.next()) {
@@ -64,7 +66,7 @@ function attempt(decode: () => unknown, failed: (reason: string) => void): void 
   try {
     decode()
   } catch (error) {
-    if (error instanceof UnsupportedSerializerError) return
+    if (error instanceof UnsupportedSerializerError || error instanceof UnsupportedValueError) return
     if (!(error instanceof EbookletError)) throw error
     failed(error.message)
   }

@@ -1,4 +1,5 @@
 import { FormatError } from '../../base/error.js'
+import { UnsupportedValueError } from '../errors.js'
 import { decompressedBound } from '../zstd-frame.js'
 
 /*
@@ -152,7 +153,7 @@ class FileCheck {
     const compression = this.#child(batch, recordBatch.compression)
     if (compression === undefined) return false
     const codec = this.#slot(compression, 4)
-    if (codec === undefined || this.#uint8(codec) !== 1) this.#fail('its buffers are compressed with LZ4; zstd is expected')
+    if (codec === undefined || this.#uint8(codec) !== 1) throw new UnsupportedValueError('pd_zstd', 'its buffers are compressed with LZ4; zstd is expected. Read its bytes with getBytes.')
     return true
   }
 

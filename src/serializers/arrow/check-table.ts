@@ -1,4 +1,5 @@
 import { FormatError } from '../../base/error.js'
+import { UnsupportedValueError } from '../errors.js'
 import type { ArrowBatch, ArrowColumn, ArrowTable } from './module.js'
 
 /*
@@ -10,7 +11,7 @@ const lists = [12, 17, 21]
 /** Union, run-end encoded, and views: few bytes of theirs may stand for any number of values. pandas writes none of them. */
 const refused: Readonly<Record<number, string>> = { 14: 'union', 22: 'run-end encoded', 23: 'binary view', 24: 'string view', 25: 'list view', 26: 'large list view' }
 
-/** @throws FormatError for the first column that isn't sound */
+/** @throws FormatError for the first column that isn't sound, UnsupportedValueError for one of a type that isn't read */
 export function checkArrowTable(table: ArrowTable): void {
   const dictionaries = new Set<ArrowColumn>()
   table.children.forEach((column, i) => {
@@ -25,7 +26,7 @@ function checkBatch(name: string, wrapped: ArrowBatch, dictionaries: Set<ArrowCo
   const { length, nullCount, type, validity } = batch
   const { typeId } = type
   const unusual = refused[typeId]
-  if (unusual !== undefined) throw new FormatError(`column ${JSON.stringify(name.slice(0, 80))} is of a type (${unusual}) that is not read here; its bytes are there with getBytes.`)
+  if (unusual !== undefined) throw new UnsupportedValueError('pd_zstd', `column ${JSON.stringify(name.slice(0, 80))} is of a type (${unusual}) that is not read here; its bytes are there with getBytes.`)
   if (!Number.isSafeInteger(length) || length < 0 || nullCount < 0 || nullCount > length) fail(name, 'has a wrong number of values')
   if (typeId === 1 || length === 0) return
   if (nullCount > 0 && (validity?.length ?? 0) * 8 < length) fail(name, 'does not say which values are missing')

@@ -7,7 +7,7 @@ import { MAX_DECOMPRESSED_BYTES, ZSTD_LEVEL } from '../zstd.js'
 import { checkArrowFile } from './check-file.js'
 import { checkArrowTable } from './check-table.js'
 import { geoMetadataOf } from './geometry.js'
-import { type ArrowBatch, type ArrowCodec, arrowFor, type ArrowModule, type ArrowTable } from './module.js'
+import { type ArrowBatch, type ArrowCodec, type ArrowField, arrowFor, type ArrowModule, type ArrowTable } from './module.js'
 
 /** The number of zstd among the compressions of Arrow. */
 const ZSTD = 1 as never
@@ -68,6 +68,8 @@ function checkTable(value: unknown): ArrowTable {
     throw new InvalidArgumentError(`a table of @uwdata/flechette is expected, this is ${describe(value)}. Make one with its tableFromArrays or tableFromColumns.`)
   }
   if (children.length === 0) throw new InvalidArgumentError('the table has no columns; Arrow could not keep how many rows it has.')
+  const untyped = (schema.fields as readonly ArrowField[]).find(({ type }) => (type as unknown) === undefined)
+  if (untyped) throw new InvalidArgumentError(`the column ${JSON.stringify(untyped.name)} has no type, as flechette leaves it in a table that is made without rows; give it in the schema.`)
   return value as ArrowTable
 }
 

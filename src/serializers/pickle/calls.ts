@@ -1,10 +1,10 @@
 import { FormatError } from '../../base/error.js'
-import { DeserializationError } from '../errors.js'
+import { UnsupportedValueError } from '../errors.js'
 import { dateOf, PyDate, PyTime, PyTimeDelta, PyTimezone } from './temporal.js'
 import { PyByteArray, PyComplex, PyFrozenSet, PyTuple } from './values.js'
 
 /** A pickle names a class or a function that is no plain value. It was neither looked for nor called. */
-export class PickledClassError extends DeserializationError {
+export class PickledClassError extends UnsupportedValueError {
   override readonly code = 'PICKLED_CLASS'
   /** The name as in Python, for example `collections.OrderedDict`. */
   readonly className: string

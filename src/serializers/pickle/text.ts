@@ -1,6 +1,7 @@
 import { FormatError } from '../../base/error.js'
 import { utf8Decode, utf8Encode } from '../../base/bytes.js'
 import { MAX_JSON_INTEGER_DIGITS } from '../../format/json.js'
+import { UnsupportedValueError } from '../errors.js'
 
 /*
  * Python's strings may hold lone surrogates, as JavaScript's. A pickle writes them in UTF-8's way though UTF-8 has none
@@ -23,7 +24,7 @@ function decodeWithSurrogates(bytes: Uint8Array): string {
     if (bytes[at] !== 0xed || (bytes[at + 1] ?? 0) < 0xa0) continue
     const unit = 0xd000 | (((bytes[at + 1] ?? 0) & 0x3f) << 6) | ((bytes[at + 2] ?? 0) & 0x3f)
     text += plainText(bytes.subarray(start, at))
-    if (isHigh(text.charCodeAt(text.length - 1)) && start === at && unit >= 0xdc00) throw new FormatError('a string holds two surrogates in a row, which JavaScript can not tell from one character.')
+    if (isHigh(text.charCodeAt(text.length - 1)) && start === at && unit >= 0xdc00) throw new UnsupportedValueError('pickle', 'a string holds two surrogates in a row, which JavaScript can not tell from one character.')
     text += String.fromCharCode(unit)
     at += 2
     start = at + 1

@@ -1,4 +1,5 @@
 import { FormatError } from '../../base/error.js'
+import { UnsupportedValueError } from '../errors.js'
 import { type GeoJsonGeometry, type GeoJsonPosition, type GeometryType, geometryTypes, MAX_GEOMETRY_DEPTH } from './geojson.js'
 
 /** What GeoJSON has no word for, by its code in WKB. */
@@ -20,8 +21,8 @@ const LEAST = 9
  * Reads well-known binary: of ISO 19125 and the extended form of PostGIS and GEOS (flags for Z, M and SRID in the type), in
  * both byte orders.
  *
- * @throws FormatError for anything else, for what follows the geometry, and for what GeoJSON can't say: measures (M) and
- *   curves
+ * @throws FormatError for anything else, and for what follows the geometry; UnsupportedValueError for what GeoJSON can't
+ *   say: measures (M) and curves
  */
 export function readWkb(bytes: Uint8Array): GeoJsonGeometry {
   const reader = new WkbReader(bytes)
@@ -61,11 +62,11 @@ class WkbReader {
       case 'Polygon':
         return { type, coordinates: this.#rings(size) }
       case 'MultiPoint':
-        return { type, coordinates: this.#parts(head, 'Point', () => this.#point(size)) }
+        return { type, coordinates: this.#parts(head, 'Point', part => this.#point(part.size)) }
       case 'MultiLineString':
-        return { type, coordinates: this.#parts(head, 'LineString', () => this.#line(size)) }
+        return { type, coordinates: this.#parts(head, 'LineString', part => this.#line(part.size)) }
       case 'MultiPolygon':
-        return { type, coordinates: this.#parts(head, 'Polygon', () => this.#rings(size)) }
+        return { type, coordinates: this.#parts(head, 'Polygon', part => this.#rings(part.size)) }
       case 'GeometryCollection':
         if (depth >= MAX_GEOMETRY_DEPTH) this.#fail(`collections are nested deeper than ${MAX_GEOMETRY_DEPTH} levels`)
         return { type, geometries: this.#list(LEAST, () => this.geometry(depth + 1, head)) }
@@ -81,8 +82,8 @@ class WkbReader {
     const code = word & 0x0fffffff
     const kind = Math.floor(code / 1000)
     const type = geometryTypes[(code % 1000) - 1]
-    if (kind > 3 || type === undefined || (flags & 1) !== 0) return this.#fail(unknown(code, otherTypes[code % 1000]))
-    if ((flags & 4) !== 0 || kind >= 2) this.#fail('it has measures (M), which GeoJSON can not hold. Read its bytes with getBytes')
+    if (kind > 3 || type === undefined || (flags & 1) !== 0) return this.#refuseType(code, otherTypes[code % 1000])
+    if ((flags & 4) !== 0 || kind >= 2) this.#refuse('it has measures (M)')
     const srid = (flags & 2) !== 0 ? this.#uint32() : undefined
     return { type, size: (flags & 8) !== 0 || kind === 1 ? 3 : 2, srid }
   }
@@ -101,13 +102,13 @@ class WkbReader {
     return this.#list(4, () => this.#line(size))
   }
 
-  #parts<T>(outer: Head, type: GeometryType, read: () => T): T[] {
+  /** Each has a number of dimensions of its own: GEOS writes two for an empty one among others of three. */
+  #parts<T>(outer: Head, type: GeometryType, read: (part: Head) => T): T[] {
     return this.#list(LEAST, () => {
       const head = this.#head()
       if (head.type !== type) this.#fail(`a ${outer.type} holds a ${head.type}`)
-      if (head.size !== outer.size) this.#fail(`a ${outer.type} and its parts have different numbers of dimensions`)
       if (head.srid !== undefined && head.srid !== outer.srid) this.#fail('a part has another SRID than the whole')
-      return read()
+      return read(head)
     })
   }
 
@@ -140,11 +141,15 @@ class WkbReader {
     return start
   }
 
-  #fail(what: string): never {
-    throw new FormatError(`not a geometry that GeoJSON can hold, at byte ${this.#at}: ${what}.`)
+  #refuseType(code: number, name: string | undefined): never {
+    return name === undefined ? this.#fail(`the type ${code} is unknown`) : this.#refuse(`it is a ${name}`)
   }
-}
 
-function unknown(code: number, name: string | undefined): string {
-  return name === undefined ? `the type ${code} is unknown` : `it is a ${name}, which GeoJSON does not have. Read its bytes with getBytes`
+  #refuse(what: string): never {
+    throw new UnsupportedValueError('wkb', `${what}, which GeoJSON can not hold. Read its bytes with getBytes.`)
+  }
+
+  #fail(what: string): never {
+    throw new FormatError(`not valid well-known binary at byte ${this.#at}: ${what}.`)
+  }
 }

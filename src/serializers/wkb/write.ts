@@ -46,21 +46,23 @@ class WkbWriter {
   }
 
   #coordinates(geometry: Exclude<GeoJsonGeometry, { type: 'GeometryCollection' }>, size: Size): void {
-    const line = (items: unknown) => this.#list(items, item => this.#position(item, size))
-    const rings = (items: unknown) => this.#list(items, line)
-    const parts = (type: GeometryType, write: (item: unknown) => void) => this.#list(geometry.coordinates, item => {
-      this.#head(type, size, undefined)
-      write(item)
+    const line = (items: unknown, own: Size) => this.#list(items, item => this.#position(item, own))
+    const rings = (items: unknown, own: Size) => this.#list(items, item => line(item, own))
+    const point = (item: unknown, own: Size) => this.#point(item, own)
+    const parts = (type: GeometryType, write: (item: unknown, own: Size) => void) => this.#list(geometry.coordinates, item => {
+      const own = this.#sizeOf(item)
+      this.#head(type, own, undefined)
+      write(item, own)
     })
     switch (geometry.type) {
       case 'Point':
         return this.#point(geometry.coordinates, size)
       case 'LineString':
-        return line(geometry.coordinates)
+        return line(geometry.coordinates, size)
       case 'Polygon':
-        return rings(geometry.coordinates)
+        return rings(geometry.coordinates, size)
       case 'MultiPoint':
-        return parts('Point', item => this.#point(item, size))
+        return parts('Point', point)
       case 'MultiLineString':
         return parts('LineString', line)
       case 'MultiPolygon':
@@ -126,21 +128,17 @@ class WkbWriter {
     for (const number of position) this.#out.float64(typeof number === 'number' ? number : this.#fail(`holds ${describe(number)}; numbers are expected`))
   }
 
-  /** What its first position says; undefined where there is none. What is wrong is refused when it is written. */
+  /** The most numbers that a position has; undefined where there is none. What is wrong is refused when it is written. */
   #sizeOf(coordinates: unknown, depth = 0): Size {
     if (!Array.isArray(coordinates) || coordinates.length === 0 || depth > 3) return undefined
     if (!Array.isArray(coordinates[0])) return coordinates.length === 3 ? 3 : 2
-    for (const item of coordinates) {
-      const size = this.#sizeOf(item, depth + 1)
-      if (size !== undefined) return size
-    }
-    return undefined
+    return largest(coordinates.map(item => this.#sizeOf(item, depth + 1)))
   }
 
   /** A collection has a third dimension where any of its parts has. */
   #sizeOfParts(geometries: unknown, depth: number): Size {
     if (!Array.isArray(geometries) || depth > MAX_GEOMETRY_DEPTH) return undefined
-    return geometries.some(part => this.#sizeOfPart(part, depth) === 3) ? 3 : undefined
+    return largest(geometries.map(part => this.#sizeOfPart(part, depth)))
   }
 
   #sizeOfPart(part: unknown, depth: number): Size {
@@ -151,4 +149,8 @@ class WkbWriter {
   #fail(what: string): never {
     throw new InvalidArgumentError(`${formatPath(this.#path)} ${what}.`)
   }
+}
+
+function largest(sizes: readonly Size[]): Size {
+  return sizes.includes(3) ? 3 : sizes.find(size => size !== undefined)
 }

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Environment } from '../../src/base/environment.js'
 import { type Booklet, openBookletOn } from '../../src/booklet/booklet.js'
 import { type FixedBooklet, openFixedBookletOn } from '../../src/booklet/fixed-booklet.js'
-import { BrokenHandleError, FileNotClosedError } from '../../src/booklet/index.js'
+import { checkHome } from '../../src/booklet/check/check.js'
+import { BrokenHandleError, checkBooklet, FileNotClosedError } from '../../src/booklet/index.js'
 import { Stopped, StoppingDisk } from './stopping-disk.js'
 
 /*
@@ -134,6 +135,8 @@ function modelAfter(setting: Setting, steps: Step[], before: Model): Model[] {
 
 function checkAfterStop(disk: StoppingDisk, setting: Setting, acceptable: Model[], at: string): void {
   const { main, side } = disk.snapshot()
+  // What a stop leaves can be put right without any loss.
+  expect(checkHome(new StoppingDisk(main, side), undefined).count.error, `damage ${at}`).toBe(0)
   // A reader either refuses or sees one of the right states.
   try {
     const seen = contents(open(new StoppingDisk(main, side), setting, 'r'))
@@ -149,6 +152,7 @@ function checkAfterStop(disk: StoppingDisk, setting: Setting, acceptable: Model[
   writer.close()
   seen.set('more', Buffer.from(value(setting, 50)).toString('base64'))
   const { main: closed, side: leftover } = repaired.snapshot()
+  expect(checkBooklet(closed).findings, `clean ${at}`).toEqual([])
   expect(leftover).toBeUndefined()
   expect(same(contents(open(new StoppingDisk(closed), setting, 'r')), seen), `reader after repair ${at}`).toBe(true)
   const again = open(new StoppingDisk(closed), setting, 'w')

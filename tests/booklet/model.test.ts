@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Booklet, type FixedBooklet, openBooklet, openFixedBooklet } from '../../src/booklet/index.js'
+import { type Booklet, checkBooklet, type FixedBooklet, openBooklet, openFixedBooklet } from '../../src/booklet/index.js'
 
 /* Random operations on a booklet and on a Map, compared after each reopening. Failures print a seed. */
 
@@ -147,6 +147,7 @@ class Run {
   reopen(): void {
     const source = this.#path ?? this.#booklet.toBytes()
     this.#booklet.close()
+    expect(checkBooklet(source).findings).toEqual([])
     const reader = this.#open(source, 'r')
     this.compare(reader)
     reader.close()

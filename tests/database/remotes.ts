@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { DirectoryStore, MemoryStore, S3Store, type ObjectStore } from '../../src/store/index.js'
-import { openEbooklet, StoreConnection, type Ebooklet, type OpenEbookletOptions } from '../../src/index.js'
+import { fsckRemote, openEbooklet, StoreConnection, type Ebooklet, type OpenEbookletOptions } from '../../src/index.js'
 import { startS3Server } from '../../dev/s3-server/index.js'
 import { newCephBucket } from '../support/real-servers.js'
 import { RecordingStore } from './recording-store.js'
@@ -64,6 +65,8 @@ export class Bench implements AsyncDisposable {
   readonly #folder: string
   readonly #sessions: Ebooklet<never>[] = []
   warnings: string[] = []
+  /** Databases in which fsck finds nothing when all sessions are closed. */
+  wholeAtTheEnd: string[] = []
   #files = 0
 
   private constructor(store: RecordingStore, settle: number, folder: string, dispose: () => Promise<void>) {
@@ -116,6 +119,19 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.store.hooks = {}
     for (const session of this.#sessions) await session.close().catch(() => undefined)
+    try {
+      for (const dbKey of this.wholeAtTheEnd) await this.#expectWhole(dbKey)
+    } finally {
+      await this.#letGo()
+    }
+  }
+
+  async #expectWhole(dbKey: string): Promise<void> {
+    const { findings } = await fsckRemote(new StoreConnection(this.store, dbKey), { deep: true })
+    expect(findings.filter(({ kind }) => kind !== 'nested-database')).toEqual([])
+  }
+
+  async #letGo(): Promise<void> {
     await this.store.close()
     await rm(this.#folder, { recursive: true, force: true })
     await this.#dispose()

@@ -2,7 +2,7 @@
 import { FormatError } from '../../base/error.js'
 import { blockLayout, DEAD } from '../../format/block.js'
 import { type BookletHeader, type BookletKind, CURRENT_VERSION, decodeHeader, DEFAULT_BUCKETS, HEADER_LENGTH, headerVersion, MAX_NEW_BUCKETS, patchHeader, typeIdOf } from '../../format/booklet-header.js'
-import { readU32, writeU32 } from '../../format/integers.js'
+import { readU32, writeU16, writeU32 } from '../../format/integers.js'
 import { nextBucketCount } from '../../format/bucket.js'
 import { BlockList, BlockReader, firstAfter, type Gap, type Surveyed, stretches } from '../survey.js'
 import { readHeads, type Verdict, walkChains } from '../verify.js'
@@ -25,7 +25,7 @@ export interface Salvage {
 /** @param keepUnlinked whether blocks stay that no chain leads to, and whose key has no other */
 export function salvage(found: Assessment, keepUnlinked: boolean): Salvage {
   const attempts = found.verdict && found.header
-    ? [{ header: found.header, headerBytes: found.headerBytes.slice(), end: found.contentEnd }]
+    ? [{ header: found.header, headerBytes: tidied(found.headerBytes, found.header), end: found.contentEnd }]
     : guesses(found).map((guess) => ({ ...guess, end: found.end }))
   let best: Salvage | undefined
   for (const { header, headerBytes, end } of attempts) {
@@ -58,11 +58,19 @@ function guess(kind: BookletKind, damaged: Uint8Array, version: number, stamps: 
   const nBuckets = readU32(headerBytes, 21)
   const believable = nBuckets > 0 && nBuckets <= MAX_NEW_BUCKETS && nBuckets <= Math.max(DEFAULT_BUCKETS, fileBytes)
   patchHeader(headerBytes, { version, nBuckets: believable ? nBuckets : DEFAULT_BUCKETS, layout: { indexOffset: 0, dataOffset: 0 } })
-  writeU32(headerBytes, 25, 0)
-  if (kind === 'variable') writeU32(headerBytes, 37, 0)
   headerBytes[41] = stamps
   const header = { ...decodeHeader(headerBytes), indexOffset: 0, dataOffset: HEADER_LENGTH }
-  return { header, headerBytes }
+  return { header, headerBytes: tidied(headerBytes, header) }
+}
+
+/* Fields that nobody reads, as they should be. */
+function tidied(bytes: Uint8Array, { kind, timestamps }: BookletHeader): Uint8Array {
+  const headerBytes = bytes.slice()
+  writeU32(headerBytes, 25, 0)
+  if (kind === 'variable') writeU32(headerBytes, 37, 0)
+  else writeU16(headerBytes, 29, 0)
+  headerBytes[41] = timestamps ? 1 : 0
+  return headerBytes
 }
 
 function choose(what: Surveyed, headerBytes: Uint8Array, verdict: Verdict | undefined, keepUnlinked: boolean): Salvage {

@@ -9,6 +9,7 @@ const layers = {
   lock: ['base', 'format', 'store'],
   sync: ['base', 'format', 'booklet', 'store', 'lock'],
   database: ['base', 'format', 'platform', 'serializers', 'booklet', 'store', 'lock', 'sync'],
+  adapters: ['base', 'booklet', 'database'],
 }
 const pure = '^src/(base|format|serializers|lock/election|sync/plan)'
 

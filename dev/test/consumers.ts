@@ -8,11 +8,21 @@ const useBooklet = `
   if (file.size !== 1 || JSON.stringify(file.get('key')) !== '["one",2]') throw new Error('the value did not come back')
   file.close()
   if (typeof root.openEbooklet !== 'function') throw new Error('openEbooklet is missing')
+  const { KeyvEbooklet } = await import('ebooklet/keyv')
+  const { default: driver, ebookletDriver } = await import('ebooklet/unstorage')
+  if (typeof KeyvEbooklet !== 'function' || driver !== ebookletDriver) throw new Error('an adapter is missing')
 `
 
 const typedUse = `
 import { openEbooklet, S3Connection } from 'ebooklet'
 import { openBooklet, type Booklet } from 'ebooklet/booklet'
+import { KeyvEbooklet } from 'ebooklet/keyv'
+import ebookletDriver, { type EbookletDriver } from 'ebooklet/unstorage'
+
+const store = new KeyvEbooklet({ path: 'cache.blt', valueSerializer: 'str' })
+const driver: EbookletDriver = ebookletDriver({ remote: 's3://bucket/key', path: 'copy.blt', flag: 'w' })
+export const cached: Promise<string | undefined> = store.get<string>('key')
+export const item: Promise<boolean> = driver.hasItem('key')
 
 const file: Booklet<string, number[]> = openBooklet<string, number[]>('numbers.blt', { flag: 'c', valueSerializer: 'json' })
 const map: Map<string, number[]> = file

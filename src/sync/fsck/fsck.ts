@@ -19,6 +19,7 @@ import { Classifier, type Class } from './classify.js'
 import { compareGroups, compareValues } from './deep.js'
 import { remoteFinding, type RemoteFinding, type SweepOutcome } from './finding.js'
 import { judgeEntries, judgeMissingObjects } from './judge.js'
+import { outerReferences } from './outer.js'
 import { References } from './references.js'
 import { ageOf, decide, identityOf, Sweeper, type SweepRules } from './sweep.js'
 import { judgeTickets } from './tickets.js'
@@ -88,6 +89,8 @@ class Pass {
   #identity = ''
   #objects = 0
   #listed = true
+  /** What databases above this one refer to. */
+  #outer: ((object: string) => boolean)[] = []
   #swept = { objects: 0, bytes: 0 }
   /** Objects that are gone from view in a versioned bucket, but could be brought back. */
   readonly #hidden = new Set<string>()
@@ -175,6 +178,7 @@ class Pass {
     const sweeper = new Sweeper(remote, rules, this.#identity, signal)
     const classifier = new Classifier(remote.store, remote.dbKey, this.#references, signal)
     this.#meter.begin('list', { bytes: 0, groups: 0 })
+    this.#outer = await outerReferences(remote, signal)
     let unclear: Child[] = []
     let torn = { objects: 0, bytes: 0 }
     const judge = async () => {
@@ -202,6 +206,7 @@ class Pass {
   }
 
   #takeReferenced(child: Child): boolean {
+    if (this.#outer.some((refersTo) => refersTo(child.object))) return true
     if (!this.#references.refersTo(child.object)) return false
     if (child.present) {
       this.#objects++

@@ -26,11 +26,6 @@ const ofPython: Partial<Record<SerializerName, Tagged[]>> = {
   numpy_int8: [{ $ndarray: { dtype: 'int64', shape: [0], data: [] } }],
 }
 
-/** Geometries look like any other objects. */
-function tag(name: SerializerName, value: unknown): Tagged {
-  return name.startsWith('wkb') ? { $geojson: value as Tagged } : toTagged(value)
-}
-
 async function pythonBytes(python: PythonPeer, serializer: SerializerName, values: readonly Tagged[]): Promise<Uint8Array[]> {
   const path = temporaryPath()
   await python.write({ path, flag: 'n', keySerializer: 'str', valueSerializer: serializer }, values.map((value, at) => ({ op: 'set', key: String(at), value })))
@@ -52,7 +47,7 @@ describeWithPeers(['python'], 'serializers met with Python', () => {
 
   describe.each(sharedSerializers)('%s', (name) => {
     it('decodes what Python wrote', async () => {
-      const values = [...sampleValues(name, count).map((value) => tag(name, value)), ...(ofPython[name] ?? [])]
+      const values = [...sampleValues(name, count).map(toTagged), ...(ofPython[name] ?? [])]
       const written = await pythonBytes(python(), name, values)
       expect(written).toHaveLength(values.length)
       written.forEach((bytes, at) => {

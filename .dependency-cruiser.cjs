@@ -4,14 +4,16 @@ const layers = {
   format: ['base'],
   platform: ['base'],
   serializers: ['base', 'format'],
-  booklet: ['base', 'format', 'platform', 'serializers'],
+  values: ['base', 'platform', 'serializers'],
+  map: ['base', 'serializers', 'values'],
+  booklet: ['base', 'format', 'platform', 'serializers', 'values', 'map'],
   store: ['base', 'format', 'platform'],
   lock: ['base', 'format', 'store'],
   sync: ['base', 'format', 'booklet', 'store', 'lock'],
-  database: ['base', 'format', 'platform', 'serializers', 'booklet', 'store', 'lock', 'sync'],
+  database: ['base', 'format', 'platform', 'serializers', 'values', 'map', 'booklet', 'store', 'lock', 'sync'],
   adapters: ['base', 'booklet', 'database'],
 }
-const pure = '^src/(base|format|serializers|lock/election|sync/plan)'
+const pure = '^src/(base|format|serializers|values|lock/election|sync/plan)'
 
 module.exports = {
   forbidden: [

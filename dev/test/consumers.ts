@@ -13,6 +13,18 @@ const useBooklet = `
   if (typeof KeyvEbooklet !== 'function' || driver !== ebookletDriver) throw new Error('an adapter is missing')
 `
 
+const useMap = `
+import { openBooklet } from 'ebooklet/booklet'
+
+const file = openBooklet(null, { valueSerializer: 'msgpack_zstd' })
+for (let i = 0; i < 100; i++) file.set('key' + i, i)
+let sum = 0
+for await (const [key, value] of file.map({ module: new URL('./double.mjs', import.meta.url), name: 'double' }, { workers: 2 })) sum += value
+for await (const [key, value] of file.map((key, value) => (value < 2 ? [key, value] : null))) sum += value
+if (sum !== 9901) throw new Error('the map gave ' + sum)
+file.close()
+`
+
 const typedUse = `
 import { openEbooklet, S3Connection } from 'ebooklet'
 import { openBooklet, type Booklet } from 'ebooklet/booklet'
@@ -29,6 +41,15 @@ const map: Map<string, number[]> = file
 const value: number[] | undefined = map.get('key')
 // @ts-expect-error the types of values are checked
 file.set('key', 'not numbers')
+
+export async function total(): Promise<number> {
+  let sum = 0
+  for await (const [key, length] of file.map((key, value) => (value.length > 0 ? [key, value.length] : null), { workers: 2 })) {
+    const text: string = key
+    sum += text.length + length
+  }
+  return sum
+}
 
 export async function open(): Promise<number[] | undefined> {
   const remote = new S3Connection({ accessKeyId: 'id', secretAccessKey: 'secret', bucket: 'bucket', dbKey: 'db.blt' })
@@ -67,6 +88,8 @@ export const consumerFiles: Readonly<Record<string, string>> = {
   'use.mjs': `import * as root from 'ebooklet'\nimport { openBooklet } from 'ebooklet/booklet'\n${useBooklet}`,
   'use.cjs': `(async () => {\n  const root = await import('ebooklet')\n  const { openBooklet } = await import('ebooklet/booklet')\n${useBooklet}})().catch((error) => {\n  console.error(error)\n  process.exit(1)\n})\n`,
   'manifest.mjs': `import { createRequire } from 'node:module'\nif (createRequire(import.meta.url)('ebooklet/package.json').name !== 'ebooklet') throw new Error('another package')\n`,
+  'map.mjs': useMap,
+  'double.mjs': 'export const double = (key, value) => [key, value * 2]',
   'use.ts': typedUse,
   'use-common.cts': typedCommonJs,
   'tsconfig.esm.json': typeScriptProject('use.ts', 'NodeNext', 'NodeNext'),
@@ -85,6 +108,7 @@ const tsc = join(projectRoot, 'node_modules', 'typescript', 'bin', 'tsc')
 export const consumers: readonly Consumer[] = [
   { name: 'an ES module', args: ['use.mjs'] },
   { name: 'CommonJS with import()', args: ['use.cjs'] },
+  { name: 'an ES module that maps on worker threads', args: ['map.mjs'] },
   { name: 'a tool that reads its package.json', args: ['manifest.mjs'] },
   { name: 'TypeScript, ES module', args: [tsc, '-p', 'tsconfig.esm.json'] },
   { name: 'TypeScript, bundler', args: [tsc, '-p', 'tsconfig.bundler.json'] },

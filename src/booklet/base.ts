@@ -2,7 +2,9 @@ import { InvalidArgumentError } from '../base/error.js'
 import { AREA_AT, patchHeader } from '../format/booklet-header.js'
 import { MAX_TIMESTAMP } from '../format/timestamp.js'
 import { MemoryFile } from '../platform/random-access-file.js'
+import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import type { NamedSerializer } from '../serializers/index.js'
+import type { ValueCodec } from '../values/index.js'
 import { BlockCursor, type CursorOptions } from './block-cursor.js'
 import { bucketsToGrowTo, canGrowInPlace, commitPending, writeClean } from './commit.js'
 import type { Engine } from './engine.js'
@@ -35,8 +37,8 @@ export interface TimestampOption {
   timestamp?: number
 }
 
-/** What both kinds of file have in common: a synchronous `Map` kept in a file. */
-export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
+/** What both kinds of file have in common: a synchronous `Map` kept in a file. `I` is what a schema lets be set. */
+export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' | 'forEach'>, Disposable {
   /** The path; undefined for one in memory. */
   readonly path: string | undefined
   /**
@@ -51,29 +53,26 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
   /** @internal */
   protected readonly opened: Opened
   readonly #keys: NamedSerializer<K>
+  readonly #values: ValueCodec<V, I>
   #looked = false
 
   /** @internal */
-  protected constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>) {
+  protected constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>, values: ValueCodec<V, I>) {
     this.opened = opened
     this.engine = opened.engine
     this.path = path
     this.openedClean = opened.clean
     this.repair = opened.repair
     this.#keys = keys
+    this.#values = values
     // Opening for writing has looked already.
     this.#looked = opened.clean || !opened.engine.readonly
   }
 
-  /** @internal */
-  protected abstract encodeValue(value: V): Uint8Array
-  /** @internal */
-  protected abstract decodeValue(bytes: Uint8Array): V
-
   /** The value of a key, or undefined. It belongs to the caller. */
   get(key: K): V | undefined {
     const bytes = this.getBytes(key)
-    return bytes === undefined ? undefined : this.decodeValue(bytes)
+    return bytes === undefined ? undefined : this.#values.decode(bytes, key)
   }
 
   has(key: K): boolean {
@@ -83,9 +82,9 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
   }
 
   /** Sets a value. Valid at once for this handle; safe from crashes, and visible to others, after `sync` or `close`. */
-  set(key: K, value: V, options?: TimestampOption): this {
+  set(key: K, value: I, options?: TimestampOption): this {
     this.engine.checkWritable()
-    return this.setBytes(key, this.encodeValue(value), options)
+    return this.setBytes(key, this.#values.encode(value, key), options)
   }
 
   /** Deletes a key; false when there was none. */
@@ -138,11 +137,18 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
   }
 
   *values(): MapIterator<V> {
-    for (const cursor of this.#walk({ values: true })) yield this.decodeValue(cursor.value())
+    const { validatesReads } = this.#values
+    for (const cursor of this.#walk({ values: true })) {
+      // Only a message of the schema asks for the key.
+      yield this.#values.decode(cursor.value(), validatesReads ? this.decodeKey(cursor.key()) : undefined)
+    }
   }
 
   *entries(): MapIterator<[K, V]> {
-    for (const cursor of this.#walk({ values: true })) yield [this.decodeKey(cursor.key()), this.decodeValue(cursor.value())]
+    for (const cursor of this.#walk({ values: true })) {
+      const key = this.decodeKey(cursor.key())
+      yield [key, this.#values.decode(cursor.value(), key)]
+    }
   }
 
   [Symbol.iterator](): MapIterator<[K, V]> {
@@ -150,7 +156,30 @@ export abstract class BookletBase<K, V> implements Map<K, V>, Disposable {
   }
 
   forEach(callback: (value: V, key: K, map: Map<K, V>) => void, thisArg?: unknown): void {
-    for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this)
+    for (const [key, value] of this.entries()) callback.call(thisArg, value, key, this as unknown as Map<K, V>)
+  }
+
+  /**
+   * Runs a function on worker threads for each key and value, and gives its results as they come, in no order; null skips.
+   * Works on the keys that exist when it begins, with the values as they are when their turn comes: writing meanwhile is
+   * allowed. Values are decoded in the workers; with a serializer of your own or `validateReads`, here, and sent as
+   * structured clones, as results are. Leaving the loop ends the workers.
+   *
+   * @param fn sent to the workers as its source text, so that it sees nothing of its surroundings; or an export of a module
+   * @throws InvalidArgumentError, MapFunctionError before anything runs; the iteration throws MapError (it names the key),
+   *   MapWorkerError, ClosedError, and the reason of the signal
+   */
+  map<NK = unknown, NV = unknown>(fn: MapFunction<K, V, NK, NV> | MapModule, options: MapOptions<K> = {}): AsyncGenerator<[NK, NV]> {
+    this.engine.checkOpen()
+    return mapEntries({ entries: () => this.#eachNow(options.keys), values: this.#values }, fn, options)
+  }
+
+  /* Looked up one by one: the file may be changed between two of them. */
+  *#eachNow(keys: Iterable<K> | undefined): Generator<[K, Uint8Array]> {
+    for (const key of keys === undefined ? [...this.keys()] : new Set(keys)) {
+      const bytes = this.getBytes(key)
+      if (bytes !== undefined) yield [key, bytes]
+    }
   }
 
   abstract get [Symbol.toStringTag](): string

@@ -1,9 +1,11 @@
 import { InvalidArgumentError } from '../base/error.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
-import { limitSerializer, type NamedSerializer, resolveSerializer } from '../serializers/index.js'
+import { type NamedSerializer, resolveSerializer } from '../serializers/index.js'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { ValueCodec } from '../values/index.js'
 import { BookletBase, checkTimestamp, type TimestampOption } from './base.js'
 import { type Opened, openFile, type Source } from './open.js'
-import { offerPackages } from './optional-packages.js'
+import { offerPackages } from '../values/optional-packages.js'
 import { type BookletOptions, bucketsOf, checkOptions, serializerForExisting, serializerForNew } from './options.js'
 
 /** A reserved slot's content. */
@@ -25,14 +27,15 @@ export interface ReservedSlots {
  * A `Map` of keys and values in a file, synchronous, byte-compatible with the Python package `booklet`.
  * Made by `openBooklet`. Changes are safe after `sync` or `close`.
  */
-export class Booklet<K = string, V = unknown> extends BookletBase<K, V> {
+export class Booklet<K = string, V = unknown, I = V> extends BookletBase<K, V, I> {
   readonly reserved: ReservedSlots
-  readonly #values: NamedSerializer<V>
+  /** Name of the value serializer, as in Python; `custom` for one of your own. */
+  readonly valueSerializer: string
 
   /** @internal */
-  constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>, values: NamedSerializer<V>) {
-    super(opened, path, keys)
-    this.#values = values
+  constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>, values: ValueCodec<V, I>) {
+    super(opened, path, keys, values)
+    this.valueSerializer = values.name
     this.reserved = {
       get: (slot) => this.#getInternal(slotKey(slot)),
       set: (slot, bytes, timestamp) => this.#setInternal(slotKey(slot), bytes, timestamp),
@@ -42,10 +45,6 @@ export class Booklet<K = string, V = unknown> extends BookletBase<K, V> {
 
   get [Symbol.toStringTag](): string {
     return 'Booklet'
-  }
-
-  get valueSerializer(): string {
-    return this.#values.name
   }
 
   /** The value serializer's code in the header. */
@@ -105,16 +104,6 @@ export class Booklet<K = string, V = unknown> extends BookletBase<K, V> {
     return this.#getInternal(METADATA_KEY)?.timestamp
   }
 
-  /** @internal */
-  protected override encodeValue(value: V): Uint8Array {
-    return this.#values.encode(value)
-  }
-
-  /** @internal */
-  protected override decodeValue(bytes: Uint8Array): V {
-    return this.#values.decode(bytes)
-  }
-
   #getInternal(key: Uint8Array): SlotContent | undefined {
     const { engine } = this
     engine.checkOpen()
@@ -145,7 +134,12 @@ function slotKey(slot: number): Uint8Array {
  * @throws InvalidArgumentError, FileNotFoundError, FileLockedError, FileNotClosedError (only for flag `r`),
  *   WrongFileTypeError, UnsupportedVersionError, FormatError
  */
-export function openBooklet<K = string, V = unknown>(source: string | Uint8Array | null, options: BookletOptions<K, V> = {}): Booklet<K, V> {
+export function openBooklet<S extends StandardSchemaV1, K = string>(
+  source: string | Uint8Array | null,
+  options: BookletOptions<K, StandardSchemaV1.InferOutput<S>> & { schema: S },
+): Booklet<K, StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>
+export function openBooklet<K = string, V = unknown>(source: string | Uint8Array | null, options?: BookletOptions<K, V>): Booklet<K, V>
+export function openBooklet<K, V>(source: string | Uint8Array | null, options: BookletOptions<K, V> = {}): Booklet<K, V> {
   return openBookletOn(source, options)
 }
 
@@ -169,7 +163,7 @@ export function openBookletOn<K = string, V = unknown>(source: Source, options: 
     const { header } = opened.engine
     const keys = serializerForExisting<K>(options.keySerializer, header.keySerializer, 'keySerializer')
     const values = serializerForExisting<V>(options.valueSerializer, header.valueSerializer, 'valueSerializer')
-    return new Booklet<K, V>(opened, typeof source === 'string' ? source : undefined, keys, limitSerializer(values, options.maxValueBytes))
+    return new Booklet<K, V>(opened, typeof source === 'string' ? source : undefined, keys, new ValueCodec(values, options))
   } catch (error) {
     opened.engine.file.close()
     throw error

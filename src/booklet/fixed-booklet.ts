@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../base/error.js'
-import type { NamedSerializer } from '../serializers/index.js'
+import { type NamedSerializer, resolveSerializer } from '../serializers/index.js'
+import { ValueCodec } from '../values/index.js'
 import { BookletBase } from './base.js'
 import { type Opened, openFile, type Source } from './open.js'
 import { bucketsOf, checkOptions, type FixedBookletOptions, serializerForExisting, serializerForNew } from './options.js'
@@ -11,7 +12,7 @@ import { bucketsOf, checkOptions, type FixedBookletOptions, serializerForExistin
 export class FixedBooklet<K = string> extends BookletBase<K, Uint8Array> {
   /** @internal */
   constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>) {
-    super(opened, path, keys)
+    super(opened, path, keys, new ValueCodec(resolveSerializer<Uint8Array>('bytes')))
   }
 
   get [Symbol.toStringTag](): string {
@@ -21,17 +22,6 @@ export class FixedBooklet<K = string> extends BookletBase<K, Uint8Array> {
   /** Bytes of each value. */
   get valueLength(): number {
     return this.engine.layout.valueLength
-  }
-
-  /** @internal */
-  protected override encodeValue(value: Uint8Array): Uint8Array {
-    if (!(value instanceof Uint8Array)) throw new InvalidArgumentError('a value of this file is a Uint8Array')
-    return value
-  }
-
-  /** @internal */
-  protected override decodeValue(bytes: Uint8Array): Uint8Array {
-    return bytes
   }
 }
 

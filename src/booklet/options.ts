@@ -2,6 +2,7 @@ import type { Environment } from '../base/environment.js'
 import { InvalidArgumentError } from '../base/error.js'
 import { DEFAULT_BUCKETS, MAX_NEW_BUCKETS } from '../format/booklet-header.js'
 import { type NamedSerializer, resolveSerializer, type Serializer, serializerByCode, type SerializerName } from '../serializers/index.js'
+import { checkSchemaOptions, type SchemaOptions } from '../values/index.js'
 import type { OpenFlag } from './file-home.js'
 
 export type { OpenFlag } from './file-home.js'
@@ -31,7 +32,7 @@ export interface CommonOptions<K> {
 }
 
 /** Options of `openBooklet`. */
-export interface BookletOptions<K = string, V = unknown> extends CommonOptions<K> {
+export interface BookletOptions<K = string, V = unknown> extends CommonOptions<K>, SchemaOptions<V> {
   /** How values become bytes: a name, or your own. New files: `json` by default; existing ones record it. */
   valueSerializer?: SerializerName | Serializer<V>
   /** Whether the entries of a new file carry timestamps. Default true. */
@@ -52,7 +53,7 @@ export interface FixedBookletOptions<K = string> extends CommonOptions<K> {
 export const DEFAULT_BUFFER = 0x100000
 
 /** Checks what can be checked before a file is touched. */
-export function checkOptions(options: CommonOptions<never> & { valueLength?: number; maxValueBytes?: number }): void {
+export function checkOptions(options: CommonOptions<never> & SchemaOptions<unknown> & { valueLength?: number; maxValueBytes?: number }): void {
   const { flag, buckets, bufferSize, lockTimeout, valueLength, maxValueBytes } = options
   if (flag !== undefined && !['r', 'w', 'c', 'n'].includes(flag)) {
     throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}; flags are 'r' (read), 'w' (write), 'c' (create if missing), 'n' (new)`)
@@ -61,6 +62,7 @@ export function checkOptions(options: CommonOptions<never> & { valueLength?: num
   whole('maxValueBytes', maxValueBytes, 0, Number.MAX_SAFE_INTEGER)
   whole('bufferSize', bufferSize, 1, 0x40000000)
   whole('valueLength', valueLength, 1, 0xffffffff)
+  checkSchemaOptions(options)
   if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError(`lockTimeout is ${lockTimeout}; it takes milliseconds, 0 or more`)
 }
 

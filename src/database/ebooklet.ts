@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
-import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
+import { ClosedError, ReadOnlyError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
-import type { NamedSerializer } from '../serializers/index.js'
+import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
 import { OfflineError, PushInProgressError } from '../sync/errors.js'
 import { guaranteeOf, type ConditionalWrites, type Guarantee } from '../sync/conditions.js'
@@ -15,6 +15,7 @@ import type { WriteLock } from '../sync/push-context.js'
 import type { PushResult } from '../sync/push-result.js'
 import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
+import type { ValueCodec } from '../values/index.js'
 import { Changes } from './changes.js'
 import { readEach, readOne, wantedValues } from './read.js'
 
@@ -28,11 +29,11 @@ export interface LoadOptions extends CallOptions {
 }
 
 /** What `openEbooklet` hands over. */
-export interface SessionParts<V> {
+export interface SessionParts<V, I = V> {
   state: SyncState
   /** Undefined in an offline session. */
   remote: RemoteLocation | undefined
-  serializer: NamedSerializer<V>
+  values: ValueCodec<V, I>
   environment: Environment
   /** Undefined in a read-only session. */
   lock: (WriteLock & { release(): Promise<void> }) | undefined
@@ -44,14 +45,14 @@ export interface SessionParts<V> {
 /**
  * One open database: a map in a local file, in step with a remote when you say so. What is local is
  * synchronous; what may ask the network is async. Made by `openEbooklet`; close it with `close()` or
- * `await using`.
+ * `await using`. `V` is the type of its values; `I` what a schema lets be set.
  */
-export class Ebooklet<V = unknown> implements AsyncDisposable {
+export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
   readonly #state: SyncState
   readonly #remote: RemoteLocation | undefined
-  readonly #serializer: NamedSerializer<V>
+  readonly #values: ValueCodec<V, I>
   readonly #environment: Environment
-  readonly #lock: SessionParts<V>['lock']
+  readonly #lock: SessionParts<V, I>['lock']
   readonly #conditions: ConditionalWrites
   readonly #closeConnection: () => Promise<void>
   readonly #fetcher: ValueSource
@@ -60,10 +61,10 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   #closed: Promise<void> | undefined
 
   /** @internal */
-  constructor(parts: SessionParts<V>) {
+  constructor(parts: SessionParts<V, I>) {
     this.#state = parts.state
     this.#remote = parts.remote
-    this.#serializer = parts.serializer
+    this.#values = parts.values
     this.#environment = parts.environment
     this.#lock = parts.lock
     this.#conditions = parts.conditions
@@ -93,7 +94,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   }
   /** Name of the value serializer, as in Python; `custom` for one of your own. */
   get valueSerializer(): string {
-    return this.#serializer.name
+    return this.#values.name
   }
   /** µs of the remote's last commit that this session knows; undefined before the first push. */
   get remoteTimestamp(): number | undefined {
@@ -136,7 +137,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
    */
   async get(key: string, options: CallOptions = {}): Promise<V | undefined> {
     const bytes = await this.getBytes(key, options)
-    return bytes && this.#serializer.decode(bytes)
+    return bytes && this.#values.decode(bytes, key)
   }
 
   /** Like `get`, without decoding. */
@@ -159,7 +160,7 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
     const values: (V | undefined)[] = []
     for (const key of asked) {
       const bytes = fetched.has(key) ? fetched.get(key) : await readOne(state, this.#fetcher, key, signal)
-      values.push(bytes && this.#serializer.decode(bytes))
+      values.push(bytes && this.#values.decode(bytes, key))
     }
     return values
   }
@@ -167,8 +168,8 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   /** Keys and values of the keys that exist when the iteration begins; fetches ahead, group by group. */
   async *entries(options: CallOptions = {}): AsyncGenerator<[string, V]> {
     const state = this.#open()
-    for await (const [key, bytes] of readEach(state, this.#fetcher, this.#signal(options.signal))) {
-      yield [key, this.#serializer.decode(bytes)]
+    for await (const [key, bytes] of readEach(state, this.#fetcher, { signal: this.#signal(options.signal) })) {
+      yield [key, this.#values.decode(bytes, key)]
       this.#open()
     }
   }
@@ -180,6 +181,24 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
 
   [Symbol.asyncIterator](): AsyncGenerator<[string, V]> {
     return this.entries()
+  }
+
+  /**
+   * Runs a function on worker threads for each key and value, and gives its results as they come, in no order; null skips.
+   * Values that aren't local are fetched ahead, group by group. Works on the keys that exist when it begins, with the
+   * values as they are when their turn comes: writing meanwhile is allowed. Values are decoded in the workers; with a
+   * serializer of your own or `validateReads`, here, and sent as structured clones, as results are. Leaving the loop ends
+   * the workers.
+   *
+   * @param fn sent to the workers as its source text, so that it sees nothing of its surroundings; or an export of a module
+   * @throws InvalidArgumentError, MapFunctionError before anything runs; the iteration throws MapError (it names the key),
+   *   MapWorkerError, what reading throws, and the reason of the signal
+   */
+  map<NK = unknown, NV = unknown>(fn: MapFunction<string, V, NK, NV> | MapModule, options: MapOptions<string> = {}): AsyncGenerator<[NK, NV]> {
+    const state = this.#open()
+    const entries = (signal: AbortSignal) => readEach(state, this.#fetcher, { signal: this.#signal(signal), keys: options.keys })
+    const signal = this.#signal(options.signal)
+    return mapEntries({ entries, values: this.#values }, fn, { ...options, signal })
   }
 
   /** Fetches the values of these keys (default: of all) that are not local yet, and keeps them. */
@@ -197,20 +216,20 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
   /**
    * Sets a value in the local file; `push` sends it.
    * @param options timestamp: µs; default now
-   * @throws SerializationError, InvalidArgumentError, ReadOnlyError: nothing was changed
+   * @throws SchemaError, SerializationError, InvalidArgumentError, ReadOnlyError: nothing was changed
    */
-  set(key: string, value: V, options: { timestamp?: number } = {}): this {
+  set(key: string, value: I, options: { timestamp?: number } = {}): this {
     const state = this.#writable()
-    writeValue(state, key, this.#encode(value), options.timestamp ?? this.#environment.now())
+    writeValue(state, key, this.#values.encode(value, key), options.timestamp ?? this.#environment.now())
     return this
   }
 
-  /** Sets many values; all are encoded before the first is written, so a bad one changes nothing. */
-  update(entries: Iterable<readonly [string, V]>): this {
+  /** Sets many values; all are validated and encoded before the first is written, so a bad one changes nothing. */
+  update(entries: Iterable<readonly [string, I]>): this {
     const state = this.#writable()
     const encoded = [...entries].map(([key, value]): [string, Uint8Array] => {
       checkKey(key)
-      return [key, this.#encode(value)]
+      return [key, this.#values.encode(value, key)]
     })
     for (const [key, bytes] of encoded) writeValue(state, key, bytes, this.#environment.now())
     return this
@@ -358,11 +377,6 @@ export class Ebooklet<V = unknown> implements AsyncDisposable {
 
   #refuseDuringPush(operation: string): void {
     if (this.#pushing) throw new PushInProgressError(operation)
-  }
-
-  #encode(value: V): Uint8Array {
-    if (value === undefined) throw new InvalidArgumentError('undefined is no value: delete the key instead')
-    return this.#serializer.encode(value)
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {

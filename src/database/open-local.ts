@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
 import { FileLockedError, openBooklet, type BookletOptions } from '../booklet/index.js'
-import { limitSerializer, resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
+import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
 import { PendingChanges } from '../sync/pending.js'
 import type { RemoteSnapshot } from '../sync/remote.js'
 import { RemoteIndex } from '../sync/remote-index.js'
 import { noRemoteYet, SyncState, type IndexFile, type LocalFile } from '../sync/state.js'
+import { ValueCodec } from '../values/index.js'
 import { initBytesOf } from './init-bytes.js'
 import { indexFileBeside, indexFileInMemory } from './index-file.js'
 import type { OpenEbookletOptions } from './options.js'
@@ -70,9 +71,9 @@ export class LocalOpener<V> {
     return this.#newState(file)
   }
 
-  serializerOf(state: SyncState): NamedSerializer<V> {
+  valuesOf(state: SyncState): ValueCodec<V> {
     const serializer = this.#asked ?? (serializerByCode(state.local.valueSerializerCode) as NamedSerializer<V>)
-    return limitSerializer(serializer, this.#options.maxValueBytes)
+    return new ValueCodec(serializer, this.#options)
   }
 
   warn(message: string): void {

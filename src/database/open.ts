@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ReadOnlyError } from '../base/error.js'
 import { systemEnvironment, type Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
@@ -28,11 +29,13 @@ import { defaultLockTimeout, takeLock } from './take-lock.js'
  * RemoteTypeError, LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, OfflineFileError, StoreError. Nothing stays locked
  * or open then.
  */
-export async function openEbooklet<V = unknown>(
+export function openEbooklet<S extends StandardSchemaV1>(
   remote: RemoteConnection | string | URL,
   path: string,
-  options: OpenEbookletOptions<V> = {},
-): Promise<Ebooklet<V>> {
+  options: OpenEbookletOptions<StandardSchemaV1.InferOutput<S>> & { schema: S },
+): Promise<Ebooklet<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>>
+export function openEbooklet<V = unknown>(remote: RemoteConnection | string | URL, path: string, options?: OpenEbookletOptions<V>): Promise<Ebooklet<V>>
+export function openEbooklet<V>(remote: RemoteConnection | string | URL, path: string, options: OpenEbookletOptions<V> = {}): Promise<Ebooklet<V>> {
   return openDatabase('EVariableLengthValue', remote, path, options)
 }
 
@@ -230,7 +233,7 @@ class Opening<V> {
     return new Ebooklet<V>({
       state,
       remote,
-      serializer: this.#local.serializerOf(state),
+      values: this.#local.valuesOf(state),
       environment: this.#environment,
       lock,
       conditions: conditions ?? lockOnly,

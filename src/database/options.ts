@@ -1,11 +1,12 @@
 import { InvalidArgumentError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
 import type { Serializer, SerializerName } from '../serializers/index.js'
+import { checkSchemaOptions, type SchemaOptions } from '../values/index.js'
 
 /** `r` existing, read only · `w` existing, read and write · `c` read and write, created if missing · `n` always new. */
 export type OpenFlag = 'r' | 'w' | 'c' | 'n'
 
-export interface OpenEbookletOptions<V> {
+export interface OpenEbookletOptions<V> extends SchemaOptions<V> {
   /** Default `r`. */
   flag?: OpenFlag
   /**
@@ -70,6 +71,7 @@ export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): 
   for (const [name, bytes] of Object.entries({ maxValueBytes, maxIndexBytes })) {
     if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) throw new InvalidArgumentError(`${name} has to be a whole number of bytes, 0 or more`)
   }
+  checkSchemaOptions(options)
   if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
   checkOffline(path, options)
   if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")

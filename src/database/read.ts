@@ -17,11 +17,18 @@ export function wantedValues(state: SyncState, keys: Iterable<string>): WantedVa
 const batchBytes = 8 * 1024 * 1024
 const batchKeys = 1024
 
+export interface ReadEachOptions {
+  signal: AbortSignal
+  /** Default: every key there is. */
+  keys?: Iterable<string> | undefined
+}
+
 /** Keys with their bytes: first what is local, then the rest, fetched in batches of near values, one batch ahead. */
-export async function* readEach(state: SyncState, fetcher: ValueSource, signal: AbortSignal): AsyncGenerator<[string, Uint8Array]> {
-  fetcher.checkReachable(() => wantedValues(state, state.keys()))
+export async function* readEach(state: SyncState, fetcher: ValueSource, { signal, keys = state.keys() }: ReadEachOptions): AsyncGenerator<[string, Uint8Array]> {
+  const asked = new Set(keys)
+  fetcher.checkReachable(() => wantedValues(state, asked))
   const remote: WantedValue[] = []
-  for (const key of [...state.keys()]) {
+  for (const key of asked) {
     const found = state.locate(key)
     if (found.where === 'remote') remote.push({ key, entry: found.entry })
     else if (found.where === 'local') yield [key, state.local.getBytes(key)!]

@@ -6,6 +6,7 @@ import * as main from '../../src/index.js'
 it('ebooklet exports this', () => {
   expect(Object.keys(main).sort()).toEqual([
     'AccessDeniedError',
+    'AsyncSchemaError',
     'BucketNotFoundError',
     'Changes',
     'ClosedError',
@@ -38,6 +39,9 @@ it('ebooklet exports this', () => {
     'LockReleaseError',
     'LockTimeoutError',
     'LockUnavailableError',
+    'MapError',
+    'MapFunctionError',
+    'MapWorkerError',
     'MemberNotFoundError',
     'MemoryStore',
     'MsgpackExtension',
@@ -65,6 +69,7 @@ it('ebooklet exports this', () => {
     'ResponseTooLargeError',
     'S3Connection',
     'S3Store',
+    'SchemaError',
     'SerializationError',
     'StoreConnection',
     'StoreError',
@@ -99,6 +104,7 @@ it('ebooklet exports this', () => {
 
 it('ebooklet/booklet exports this', () => {
   expect(Object.keys(booklet).sort()).toEqual([
+    'AsyncSchemaError',
     'Booklet',
     'BrokenHandleError',
     'ChangedWhileIteratingError',
@@ -112,6 +118,9 @@ it('ebooklet/booklet exports this', () => {
     'FixedBooklet',
     'FormatError',
     'InvalidArgumentError',
+    'MapError',
+    'MapFunctionError',
+    'MapWorkerError',
     'MsgpackExtension',
     'PickledClassError',
     'PyByteArray',
@@ -124,6 +133,7 @@ it('ebooklet/booklet exports this', () => {
     'PyTimezone',
     'PyTuple',
     'ReadOnlyError',
+    'SchemaError',
     'SerializationError',
     'UnfinishedRewriteError',
     'UnsupportedSerializerError',

@@ -119,6 +119,22 @@ class Remote:
             "unmanifested": [str(group) for group in report.unmanifested_group_ids],
         }
 
+    # -- connection groups ---------------------------------------------------------------------------------
+
+    def open_group(self, remote, path, flag="r"):
+        return {"handle": self.peer.add(ebooklet.open_rcg(connection(remote), path, flag))}
+
+    def add_member(self, handle, member, **options):
+        """0.8.3 takes nothing but the connection."""
+        known = {"key": "key", "userMeta": "user_meta"}
+        self.peer.handles[handle].add(connection(member), **{known[name]: decode(value) for name, value in options.items()})
+
+    def open_member(self, handle, key, path, access=None):
+        """Opens a member for reading by what its entry says, with the credentials given."""
+        entry = self.peer.handles[handle][key]
+        member = ebooklet.S3Connection(**entry["remote_conn"], **(access or {}))
+        return {"handle": self.peer.add(ebooklet.open_ebooklet(member, path, "r"))}
+
     # -- the lock, without a session ----------------------------------------------------------------------
 
     def lock_acquire(self, remote, exclusive=True, timeout=-1):
@@ -148,6 +164,9 @@ def commands(peer):
     remote = Remote(peer)
     return {
         "ebooklet.open": remote.open,
+        "rcg.open": remote.open_group,
+        "rcg.add": remote.add_member,
+        "rcg.openMember": remote.open_member,
         "ebooklet.apply": remote.apply,
         "ebooklet.get": remote.get,
         "ebooklet.dump": remote.dump,

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startS3Server, type S3Server } from '../../dev/s3-server/index.js'
 import {
   ConnectionNotRecordableError,
+  copyRemote,
+  deleteRemote,
   DirectoryConnection,
+  fsckRemote,
   HttpConnection,
   MemberNotFoundError,
   openEbooklet,
@@ -196,6 +199,24 @@ export function groupSuite(kind: RemoteKind, makePlace: () => Promise<MemberPlac
       await group.push()
       expect((await group.refresh({ connection, keys: [still.uuid, moved.uuid] })).changed).toEqual([])
       expect(group.changes().size).toBe(0)
+    })
+
+    it('is copied, checked and deleted as any database, and stays a group', async () => {
+      await using bench = await Bench.on(kind)
+      const lockTiming = { settle: bench.settle, poll: bench.settle }
+      const member = await members.publish()
+      await using group = await openGroup(bench, ':memory:', { flag: 'c', numGroups: 3 })
+      await group.add(member.remote, { userMeta: 'copied' })
+      await group.push()
+      const copy = new StoreConnection(bench.store, 'copy.blt')
+      await copyRemote(new StoreConnection(bench.store, 'group.blt'), copy, { lockTiming })
+      expect((await fsckRemote(copy)).findings.filter(({ severity }) => severity !== 'note')).toEqual([])
+      {
+        await using copied = await openRcg(copy, ':memory:')
+        expect((await copied.get(member.uuid))!.userMeta).toBe('copied')
+      }
+      await deleteRemote(copy, { lockTiming })
+      expect(await bench.objects('copy.blt')).toEqual([])
     })
 
     it('an ordinary database is no group, and a group no ordinary database: typed, nothing locked or left', async () => {

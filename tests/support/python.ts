@@ -94,6 +94,10 @@ export interface PythonCommands {
   'booklet.get': [{ handle: Handle; keys: Tagged[] }, ({ value: Tagged } | null)[]]
   'booklet.dump': [{ handle: Handle }, PythonDump]
   'ebooklet.open': [PythonSessionOptions, { handle: Handle }]
+  /** The commands of sessions work on a group, too. */
+  'rcg.open': [{ remote: PythonRemote; path: string; flag?: 'r' | 'w' | 'c' | 'n' }, { handle: Handle }]
+  'rcg.add': [{ handle: Handle; member: PythonRemote; key?: string; userMeta?: Tagged }, null]
+  'rcg.openMember': [{ handle: Handle; key: string; path: string; access?: { access_key_id: string; access_key: string } }, { handle: Handle }]
   'ebooklet.apply': [{ handle: Handle; operations: PythonOperation[] }, Tagged[]]
   'ebooklet.get': [{ handle: Handle; keys: string[] }, ({ value: Tagged; timestamp: number } | null)[]]
   'ebooklet.dump': [{ handle: Handle }, { size: number; items: { key: string; value: Tagged; timestamp: number }[]; metadata: { value: Tagged; timestamp: number } | null }]

@@ -130,6 +130,8 @@ class RetryingStore implements ObjectStore {
   }
 
   async #conditionalPut(key: string, body: Uint8Array, options: PutOptions): Promise<PutResult> {
+    // Before the first try: what comes of a failure would hide that the call made no sense.
+    checkPut(options)
     let doubt: unknown
     for (let attempt = 1; ; attempt++) {
       try {

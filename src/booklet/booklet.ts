@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../base/error.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
 import { type NamedSerializer, resolveSerializer } from '../serializers/index.js'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { ValueCodec } from '../values/index.js'
+import { ValueCodec, type WithSchema } from '../values/index.js'
 import { BookletBase, checkTimestamp, type TimestampOption } from './base.js'
 import { type Opened, openFile, type Source } from './open.js'
 import { offerPackages } from '../values/optional-packages.js'
@@ -136,7 +136,7 @@ function slotKey(slot: number): Uint8Array {
  */
 export function openBooklet<S extends StandardSchemaV1, K = string>(
   source: string | Uint8Array | null,
-  options: BookletOptions<K, StandardSchemaV1.InferOutput<S>> & { schema: S },
+  options: WithSchema<BookletOptions<K, StandardSchemaV1.InferOutput<S>>, S>,
 ): Booklet<K, StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>
 export function openBooklet<K = string, V = unknown>(source: string | Uint8Array | null, options?: BookletOptions<K, V>): Booklet<K, V>
 export function openBooklet<K, V>(source: string | Uint8Array | null, options: BookletOptions<K, V> = {}): Booklet<K, V> {

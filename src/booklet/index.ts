@@ -9,7 +9,7 @@ export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, 
 export { PyByteArray, PyComplex, PyDate, PyDateTime, type PyDateTimeDetails, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from '../serializers/index.js'
 export type { GeoJsonGeometry, NamedSerializer, NumpyArray, Serializer, SerializerName } from '../serializers/index.js'
 export { MapError, MapFunctionError, MapWorkerError, type MapFunction, type MapModule, type MapOptions, type MapResult } from '../map/index.js'
-export { AsyncSchemaError, SchemaError, type SchemaOptions } from '../values/index.js'
+export { AsyncSchemaError, SchemaError, type SchemaOptions, type WithSchema } from '../values/index.js'
 export type { BookletBase, EntryLocation, RawEntry, TimestampOption } from './base.js'
 export { Booklet, openBooklet, type ReservedSlots, type SlotContent } from './booklet.js'
 export type { Severity } from '../base/findings.js'

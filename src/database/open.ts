@@ -10,6 +10,7 @@ import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
+import type { WithSchema } from '../values/index.js'
 import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
 import { Ebooklet } from './ebooklet.js'
@@ -32,7 +33,7 @@ import { defaultLockTimeout, takeLock } from './take-lock.js'
 export function openEbooklet<S extends StandardSchemaV1>(
   remote: RemoteConnection | string | URL,
   path: string,
-  options: OpenEbookletOptions<StandardSchemaV1.InferOutput<S>> & { schema: S },
+  options: WithSchema<OpenEbookletOptions<StandardSchemaV1.InferOutput<S>>, S>,
 ): Promise<Ebooklet<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>>
 export function openEbooklet<V = unknown>(remote: RemoteConnection | string | URL, path: string, options?: OpenEbookletOptions<V>): Promise<Ebooklet<V>>
 export function openEbooklet<V>(remote: RemoteConnection | string | URL, path: string, options: OpenEbookletOptions<V> = {}): Promise<Ebooklet<V>> {

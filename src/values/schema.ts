@@ -17,6 +17,9 @@ export interface SchemaOptions<V> {
   validateReads?: boolean | undefined
 }
 
+/** Options with a schema from which the type of values follows. The schema isn't compared with itself: large types take long. */
+export type WithSchema<O extends object, S extends StandardSchemaV1> = Omit<O, 'schema'> & { schema: S }
+
 /** @throws InvalidArgumentError for what is no Standard Schema, and for `validateReads` without one */
 export function checkSchemaOptions({ schema, validateReads }: SchemaOptions<unknown>): void {
   if (validateReads !== undefined && typeof validateReads !== 'boolean') throw new InvalidArgumentError('validateReads has to be true or false')

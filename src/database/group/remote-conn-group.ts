@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { setMaxListeners } from 'node:events'
 import { ClosedError, ReadOnlyError } from '../../base/error.js'
 import { systemEnvironment, type Environment } from '../../base/environment.js'
@@ -12,6 +13,7 @@ import { readSummary, type RemoteSummary } from '../../sync/remote-summary.js'
 import type { Changes } from '../changes.js'
 import { toConnection, type RemoteConnection } from '../connection/index.js'
 import type { CallOptions, Ebooklet, LoadOptions } from '../ebooklet.js'
+import type { WithSchema } from '../../values/index.js'
 import { openDatabase, openEbooklet } from '../open.js'
 import type { OpenEbookletOptions } from '../options.js'
 import { checkEntryKey, decodeEntry, encodeEntry, type GroupEntry } from './entry.js'
@@ -20,7 +22,7 @@ import { memberConnection, recordedConnection, type MemberConnectionOptions } fr
 import { refreshEntries, type RefreshResult } from './refresh.js'
 
 /** As for `openEbooklet`; values are always entries, as JSON. */
-export type OpenRcgOptions = Omit<OpenEbookletOptions<unknown>, 'valueSerializer' | 'maxValueBytes'>
+export type OpenRcgOptions = Omit<OpenEbookletOptions<unknown>, 'valueSerializer' | 'maxValueBytes' | 'schema' | 'validateReads'>
 
 export interface AddMemberOptions extends CallOptions {
   /** The key of the entry: letters, digits, `.`, `_` and `-`. Default: the member's UUID, 32 hexadecimal digits. */
@@ -216,7 +218,13 @@ export class RemoteConnGroup implements AsyncDisposable {
    *
    * @throws MemberNotFoundError, GroupEntryError, RemoteTypeError (for a member that is a group: see `openGroup`), and as openEbooklet
    */
-  async open<V = unknown>(key: string, path: string, options: OpenMemberOptions<V> = {}): Promise<Ebooklet<V>> {
+  open<S extends StandardSchemaV1>(
+    key: string,
+    path: string,
+    options: WithSchema<OpenMemberOptions<StandardSchemaV1.InferOutput<S>>, S>,
+  ): Promise<Ebooklet<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>>
+  open<V = unknown>(key: string, path: string, options?: OpenMemberOptions<V>): Promise<Ebooklet<V>>
+  async open<V>(key: string, path: string, options: OpenMemberOptions<V> = {}): Promise<Ebooklet<V>> {
     const { connection, ...rest } = options
     return openEbooklet<V>(await this.#member(key, connection, options.signal), path, rest)
   }

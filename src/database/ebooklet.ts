@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { ClosedError, ReadOnlyError } from '../base/error.js'
+import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
 import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
@@ -224,6 +224,14 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     return this
   }
 
+  /** Like `set`, of a value that is serialized already: neither schema nor serializer look at it. */
+  setBytes(key: string, bytes: Uint8Array, options: { timestamp?: number } = {}): this {
+    const state = this.#writable()
+    if (!(bytes instanceof Uint8Array)) throw new InvalidArgumentError('setBytes takes a Uint8Array')
+    writeValue(state, key, bytes, options.timestamp ?? this.#environment.now())
+    return this
+  }
+
   /** Sets many values; all are validated and encoded before the first is written, so a bad one changes nothing. */
   update(entries: Iterable<readonly [string, I]>): this {
     const state = this.#writable()
@@ -271,9 +279,19 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
 
   /** A change to push, like a value. Null or undefined removes it. */
   set metadata(value: unknown) {
+    this.setMetadata(value)
+  }
+
+  /** Like setting `metadata`. @param options timestamp: µs; default now */
+  setMetadata(value: unknown, options: { timestamp?: number } = {}): void {
     const state = this.#writable()
-    state.local.setMetadata(value, { timestamp: this.#environment.now() })
+    state.local.setMetadata(value, { timestamp: options.timestamp ?? this.#environment.now() })
     state.pending.setMetaPending(true)
+  }
+
+  /** µs of the metadata; undefined when there is none. */
+  get metadataTimestamp(): number | undefined {
+    return this.metadata === undefined ? undefined : this.#state.local.metadataTimestamp
   }
 
   /** Drops local copies of values older than `before` (µs) that the remote has; never a pending write. Returns how many blocks the file lost. */

@@ -1,28 +1,27 @@
-/** docs/promises.md names tests that exist, and leaves open only what other issues bring. */
-import { readFileSync } from 'node:fs'
+/** docs/promises.md and docs/coming-from-python.md name tests that exist; the former leaves open only what other issues bring. */
 import { describe, expect, it } from 'vitest'
-
-const page = readFileSync(new URL('../../docs/promises.md', import.meta.url), 'utf8')
-const rows = page.split('\n').flatMap((line) => {
-  const [, promise, shownBy] = /^\| (.+) \| (.+) \|$/.exec(line) ?? []
-  return promise !== undefined && shownBy !== undefined && promise !== 'promise' ? [{ promise, shownBy }] : []
-})
+import { expectShown, tableRows } from '../support/shown-by.js'
 
 describe('the table of promises', () => {
+  const rows = tableRows('promises.md').map((row) => ({ promise: row[0], shownBy: row.at(-1)! }))
+
   it('has a row for each of the many', () => expect(rows.length).toBeGreaterThan(45))
 
   it.each(rows)('$promise', ({ shownBy }) => {
     if (/^issue: (rcg|copy|fsck)$/.test(shownBy)) return
-    let file: string | undefined
-    let tests = 0
-    for (const [, path, name] of shownBy.matchAll(/`([^`]+)`|"([^"]+)"/g)) {
-      if (path !== undefined) file = readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
-      else if (name !== undefined) {
-        expect(file, `a file before "${name}"`).toBeDefined()
-        expect(file, name).toContain(name)
-        tests++
-      }
-    }
-    expect(tests).toBeGreaterThan(0)
+    expectShown(shownBy)
+  })
+})
+
+describe('the table for those who come from Python', () => {
+  const rows = tableRows('coming-from-python.md')
+
+  it('has a row for each of the many', () => expect(rows.length).toBeGreaterThan(80))
+
+  it.each(rows.map((row) => ({ theirs: row[0], row })))('$theirs', ({ row }) => {
+    expect(row.length).toBe(4)
+    expect(row[0]).not.toBe('')
+    expect(row[1]).not.toBe('')
+    expectShown(row[3]!)
   })
 })

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events'
 import { ClosedError, ReadOnlyError } from '../../base/error.js'
 import { systemEnvironment, type Environment } from '../../base/environment.js'
 import { stringifyJson } from '../../format/json-write.js'
+import type { MapFunction, MapModule, MapOptions } from '../../map/index.js'
 import { RemoteNotFoundError } from '../../sync/errors.js'
 import { ProgressMeter } from '../../sync/progress.js'
 import type { PullResult } from '../../sync/pull.js'
@@ -260,6 +261,11 @@ export class RemoteConnGroup implements AsyncDisposable {
       done: () => meter.done({ groups: 1 }),
     }
     return refreshEntries(group, keys, options.concurrency ?? defaultConcurrency, signal)
+  }
+
+  /** Runs a function on worker threads for each entry as it is stored (`GroupEntry.stored`); see `Ebooklet.map`. */
+  map<NK = unknown, NV = unknown>(fn: MapFunction<string, unknown, NK, NV> | MapModule, options: MapOptions<string> = {}): AsyncGenerator<[NK, NV]> {
+    return this.#database.map(fn, options)
   }
 
   /** Drops local copies of entries older than `before` (µs) that the remote has. Returns how many blocks the file lost. */

@@ -38,6 +38,13 @@ module.exports = {
       from: { path: pure },
       to: { dependencyTypes: ['core'] },
     },
+    {
+      name: 'bench-uses-the-public-entry-points',
+      severity: 'error',
+      comment: 'What is measured is what users get.',
+      from: { path: '^bench/' },
+      to: { path: '^src/', pathNot: '^src/(index|booklet/index)\\.ts$' },
+    },
     { name: 'nothing-imports-dev', severity: 'error', from: { path: '^src/' }, to: { path: '^(dev|tests|bench)/' } },
   ],
   options: {

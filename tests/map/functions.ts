@@ -1,4 +1,6 @@
 /** Functions that the tests of map name as exports of a module. */
+import { existsSync, writeFileSync } from 'node:fs'
+
 export function double(key: string, value: number): [string, number] {
   return [`${key}!`, value * 2]
 }
@@ -9,11 +11,12 @@ export default async function identity(key: string, value: unknown): Promise<[st
 
 export const notAFunction = 1
 
-/** Takes a fixed number of steps, so that it takes time and its result can't be guessed. */
-export function hard(key: string, rounds: number): [string, number] {
-  let state = 12345
-  for (let i = 0; i < rounds; i++) state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff
-  return [key, state]
+/** Says that it has begun and waits, without letting go of its thread, until the other has begun. */
+export function meet(key: string, { folder, other }: { folder: string; other: string }): [string, boolean] {
+  writeFileSync(`${folder}/${key}`, '')
+  const end = performance.now() + 30_000
+  while (!existsSync(`${folder}/${other}`) && performance.now() < end) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  return [key, existsSync(`${folder}/${other}`)]
 }
 
 export function failing(key: string, value: unknown): never {

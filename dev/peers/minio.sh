@@ -21,7 +21,7 @@ program=$bin/minio
 build() {
   if [ -x "$program" ] && [ "$(cat "$bin/made-from.txt" 2>/dev/null)" = "$version" ]; then return; fi
   mkdir -p "$bin"
-  GOBIN=$bin GOFLAGS=-mod=mod CGO_ENABLED=0 go install -trimpath "github.com/minio/minio@$version" >&2
+  GOBIN=$bin go install "github.com/minio/minio@$version" >&2
   echo "$version" >"$bin/made-from.txt"
 }
 

@@ -1,6 +1,7 @@
 /** What must hold of a session on every kind of remote. */
 import { describe, expect, it } from 'vitest'
-import { CommitConflictError, ConflictingOptionError, ReadOnlyError, RemoteNotFoundError, UuidMismatchError, type Change } from '../../src/index.js'
+import { z } from 'zod'
+import { CommitConflictError, ConflictingOptionError, ReadOnlyError, RemoteNotFoundError, UuidMismatchError, type Change, type OpenEbookletOptions } from '../../src/index.js'
 import { groupId } from '../../src/format/group-id.js'
 import { parseGroupKey } from '../../src/format/names.js'
 import { Bench, type RemoteKind } from './remotes.js'
@@ -308,6 +309,41 @@ export function sessionSuite(kind: RemoteKind): void {
       expect(await again.get('a')).toBe(1)
       await using fits = await bench.open(bench.freshPath(), { flag: 'w', numGroups: 4, lockTimeout: 5000 })
       expect(fits.numGroups).toBe(5)
+    })
+
+    it.each(modes)('serves what is local while offline, and names what is not ($mode)', async ({ numGroups }) => {
+      await using bench = await wholeBench(kind)
+      await (await published(bench, numGroups, { near: 1, far: 2 })).db.close()
+      const path = bench.freshPath()
+      {
+        await using online = await bench.open(path)
+        expect(await online.get('near')).toBe(1)
+      }
+      bench.store.take()
+      await using db = await bench.open(path, { offline: true })
+      expect([...db.keys()].sort()).toEqual(['far', 'near'])
+      expect(await db.get('near')).toBe(1)
+      await expect(db.get('far')).rejects.toMatchObject({ code: 'OFFLINE', keys: ['far'] })
+      expect(bench.store.take()).toEqual([])
+    })
+
+    it.each(modes)('maps values on worker threads ($mode)', async ({ numGroups }) => {
+      await using bench = await wholeBench(kind)
+      await (await published(bench, numGroups, { a: 1, b: 2, c: 3 })).db.close()
+      await using db = await bench.open<number>(bench.freshPath())
+      const found: [string, number][] = []
+      for await (const entry of db.map((key, value): [string, number] | null => (key === 'b' ? null : [`${key}!`, value * 2]), { workers: 1 })) found.push(entry)
+      expect(found.sort()).toEqual([['a!', 2], ['c!', 6]])
+    })
+
+    it('takes only what its schema allows', async () => {
+      await using bench = await wholeBench(kind)
+      const schema = z.object({ name: z.string(), age: z.number().default(18) })
+      await using db = await bench.open(bench.freshPath(), { flag: 'c', numGroups: 3, schema } as OpenEbookletOptions<unknown>)
+      db.set('ada', { name: 'Ada' })
+      expect(() => db.set('bob', { name: 5 })).toThrow(expect.objectContaining({ code: 'SCHEMA', key: 'bob' }))
+      await db.push()
+      expect(await bench.contents()).toEqual({ ada: { name: 'Ada', age: 18 } })
     })
   })
 }

@@ -2,7 +2,6 @@
  * What a session knows without asking anybody: the local file, the remote as it was last seen, and the
  * changes between them. Pure bookkeeping; no network.
  */
-import type { Booklet } from '../booklet/index.js'
 import type { DatabaseType } from '../format/db-metadata.js'
 import { decodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
@@ -10,6 +9,7 @@ import { decodeRemoteState, encodeRemoteState, type RemoteState } from '../forma
 import { groupId } from '../format/group-id.js'
 import type { ConditionalWrites } from './conditions.js'
 import { RemoteTypeError } from './errors.js'
+import type { LocalFile } from './local-file.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
 
@@ -20,8 +20,6 @@ export interface IndexFile {
   write(bytes: Uint8Array): void
   remove(): void
 }
-
-export type LocalFile = Booklet<string, unknown>
 
 /** Where the value of a key is to be had. */
 export type Whereabouts = { where: 'absent' } | { where: 'local' } | { where: 'remote'; entry: IndexEntry }

@@ -1,5 +1,6 @@
 /** Taking in another state of the remote. */
 import type { DatabaseType } from '../format/db-metadata.js'
+import { adoptForeignDeletes } from './foreign-deletes.js'
 import { ConflictingOptionError, RemoteNotFoundError, RemoteTypeError, UuidMismatchError } from './errors.js'
 import { readRemote, type RemoteLocation, type RemoteSnapshot } from './remote.js'
 import type { SyncState } from './state.js'
@@ -39,6 +40,7 @@ export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snap
  */
 export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   const { pending, local } = state
+  if (adoptForeignDeletes(state, snapshot) > 0) state.save()
   for (const key of [...pending.deletes]) if (!snapshot.index.has(key)) pending.forget(key)
   let evicted = 0
   if (!pending.replacePending) {

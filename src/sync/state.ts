@@ -43,6 +43,8 @@ export class SyncState {
   readonly lastSeenTimestamp: number | null
   /** True when the local file remembers a remote, but its index file is missing or damaged. */
   readonly indexLost: boolean
+  /** True when the index file lacks keys of the commit that the local file knows: somebody took out what is to be deleted. */
+  readonly indexIsShort: boolean
   /** False when the local file was in step with a remote, but nothing tells which keys that has. */
   readonly knowsKeys: boolean
   /** True for a local copy that was made by ebooklet 0.9 or older, and not opened by others yet. */
@@ -53,7 +55,7 @@ export class SyncState {
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; format1Copy?: boolean }) {
+  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; format1Copy?: boolean }) {
     this.type = parts.type
     this.local = parts.local
     this.indexFile = parts.indexFile
@@ -63,6 +65,7 @@ export class SyncState {
     this.lastSeenTimestamp = parts.lastSeenTimestamp ?? parts.remote.timestamp
     this.indexLost = this.lastSeenTimestamp !== parts.remote.timestamp
     this.isFormat1Copy = parts.format1Copy === true
+    this.indexIsShort = parts.indexIsShort === true
     this.knowsKeys = parts.indexRead !== false || parts.pending.replacePending
   }
 
@@ -86,8 +89,9 @@ export class SyncState {
     // committed: Python takes a key out at once that it is to delete, but a discard wants it back.
     // And a replacement that may be discarded needs to know how many groups there were.
     const unknown = pending.replacePending && remote.numGroups === undefined
-    if (!index || unknown || !hasAll(index, pending.deletes)) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    const state = new SyncState({ type, local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, format1Copy: format1Copy && !pending.replacePending })
+    const indexIsShort = index !== undefined && !hasAll(index, pending.deletes)
+    if (!index || unknown || indexIsShort) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
+    const state = new SyncState({ type, local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, format1Copy: format1Copy && !pending.replacePending })
     if (state.isFormat1Copy) state.#adoptFormat1Changes()
     return state
   }

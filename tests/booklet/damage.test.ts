@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, test } from 'vitest'
 import { EbookletError, FormatError, openBooklet, openFixedBooklet, UnsupportedVersionError, WrongFileTypeError } from '../../src/booklet/index.js'
 import { digestKey, newDigest } from '../../src/format/blake2s.js'

@@ -1,5 +1,5 @@
 import { blake2s as noble } from '@noble/hashes/blake2s'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'

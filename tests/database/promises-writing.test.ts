@@ -1,6 +1,6 @@
 /** What docs/promises.md promises of writing, changes and the lock, as far as no other test shows it. */
 import { readFile, writeFile } from 'node:fs/promises'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { openBooklet } from '../../src/booklet/index.js'
 import { decodeJournal, encodeJournal } from '../../src/format/journal.js'

@@ -1,5 +1,5 @@
 import { blake2b } from '@noble/hashes/blake2.js'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, fromBase64, toBase64Url, toHex, utf8Decode, utf8Encode } from '../../src/base/bytes.js'
 import { FormatError, InvalidArgumentError, UnsupportedVersionError } from '../../src/base/error.js'

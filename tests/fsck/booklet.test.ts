@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { checkBooklet, openBooklet, openFixedBooklet, repairBooklet, WrongFileTypeError, UnsupportedVersionError, type BookletFinding } from '../../src/booklet/index.js'

@@ -1,5 +1,5 @@
 /** Entries of a connection group that somebody made up: an error that names the key, or an entry as the types say. */
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { utf8Encode } from '../../src/base/bytes.js'
 import { decodeEntry } from '../../src/database/group/entry.js'

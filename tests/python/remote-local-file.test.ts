@@ -97,6 +97,28 @@ describeWithPeers(['python'], 'a local file that we and Python open in turns', (
     })
   })
 
+  it.concurrent.each(modes)('a delete that Python forgot to note, of a key set after a clear, $mode', async (mode) => {
+    await using db = meeting.database(mode.bucket)
+    await withPython(async (python) => {
+      const { path, state } = await begin(python, db, mode, 'Python')
+      const operations: PythonOperation[] = [{ op: 'clear' }, { op: 'setMetadata', value: 'cleared' }, set('key1', 'again'), ...deleteKeys('key1'), set('fresh', 'new')]
+      await db.inPython(python, { path, flag: 'w' }, (handle) => python.call('ebooklet.apply', { handle, operations }))
+      const before = new SharedState(state.entries)
+      before.metadata = state.metadata
+      state.apply(operations)
+      await using ours = await db.open(path, { flag: 'w' })
+      await expectWeHave(ours, state)
+      ours.discard(['key1'])
+      expect(ours.has('key1')).toBe(true)
+      ours.delete('key1')
+      await expectWeHave(ours, state)
+      await expectAllSee(python, db, before)
+      expect(await ours.push()).toMatchObject({ ok: true, leftovers: [] })
+      await expectWeHave(ours, state)
+      await expectAllSee(python, db, state)
+    })
+  })
+
   it.concurrent.each(modes)('we take back what Python left pending, its deletes too, $mode', async (mode) => {
     await using db = meeting.database(mode.bucket)
     await withPython(async (python) => {

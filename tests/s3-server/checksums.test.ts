@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { checksum } from '../../dev/s3-server/checksums.js'

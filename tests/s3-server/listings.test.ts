@@ -1,5 +1,5 @@
 import { ListObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, test } from 'vitest'
 import { compareKeys } from '../../dev/s3-server/key-order.js'
 import type { S3Server } from '../../dev/s3-server/index.js'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, test } from 'vitest'
 import { parseTarget } from '../../dev/s3-server/target.js'
 import { ask, rawExchange, sign, signedAsk, start } from './harness.js'

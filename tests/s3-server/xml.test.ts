@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, test } from 'vitest'
 import { document, leaf, node, parseXml } from '../../dev/s3-server/xml.js'
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { utf8Decode, utf8Encode } from '../../src/base/bytes.js'
 import { FormatError, InvalidArgumentError } from '../../src/base/error.js'

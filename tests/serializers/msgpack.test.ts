@@ -1,5 +1,5 @@
 import { decode as otherDecode, encode as otherEncode } from '@msgpack/msgpack'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/base/bytes.js'
 import { DeserializationError, MsgpackExtension, resolveSerializer, SerializationError } from '../../src/serializers/index.js'

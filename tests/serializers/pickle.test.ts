@@ -1,5 +1,5 @@
 /** Python's pickles: what is read, what is refused, and that what was read is written as it was. */
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, utf8Encode } from '../../src/base/bytes.js'
 import {

@@ -1,5 +1,5 @@
 /** Geometries of GeoJSON as well-known binary. */
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/base/bytes.js'
 import { type GeoJsonGeometry, resolveSerializer } from '../../src/serializers/index.js'

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, fromBase64, fromHex } from '../../src/base/bytes.js'
 import { DeserializationError, MAX_DECOMPRESSED_BYTES, resolveSerializer } from '../../src/serializers/index.js'

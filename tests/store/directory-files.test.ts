@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DirectoryStore } from '../../src/store/directory/directory-store.js'
 import { decodePart, keyPath, readComponent } from '../../src/store/directory/names.js'

@@ -1,5 +1,5 @@
 /** Geometries of every type, with two and three dimensions, empty ones too. */
-import fc from 'fast-check'
+import { fc } from './property.js'
 import type { GeoJsonGeometry } from '../../src/serializers/index.js'
 
 const number = fc.oneof(fc.integer({ min: -180, max: 180 }), fc.double({ noNaN: true, noDefaultInfinity: true }))

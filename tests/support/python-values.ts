@@ -1,5 +1,5 @@
 /** Plain values of Python, in our classes, that a pickle gives back as they are. */
-import fc from 'fast-check'
+import { fc } from './property.js'
 import { PyByteArray, PyComplex, PyDate, PyDateTime, PyFrozenSet, PyTime, PyTimeDelta, PyTimezone, PyTuple } from '../../src/serializers/index.js'
 
 const unsafe = fc.oneof(fc.bigInt({ min: 2n ** 53n, max: 2n ** 300n }), fc.bigInt({ min: -(2n ** 300n), max: -(2n ** 53n) }))

@@ -1,5 +1,5 @@
 /** Values for every serializer that both we and Python have. */
-import fc from 'fast-check'
+import { fc } from './property.js'
 import type { SerializerName } from '../../src/serializers/index.js'
 import { geometries } from './geometries.js'
 import { pythonValues } from './python-values.js'

@@ -1,5 +1,5 @@
 /** What a session needs of its local file. A `Booklet` is one; so is the layered file of a reader, which shares one with others. */
-import type { ReservedSlots } from '../booklet/index.js'
+import type { RepairReport, ReservedSlots } from '../booklet/index.js'
 
 export interface LocalFile {
   /** Undefined for one in memory. */
@@ -8,6 +8,8 @@ export interface LocalFile {
   readonly uuid: string
   /** False when nobody knows what was written to it last: after a crash, or by another program. */
   readonly openedClean: boolean
+  /** What opening it for writing had to put right; undefined when nothing was wrong. */
+  readonly repair?: RepairReport | undefined
   readonly hasTimestamps: boolean
   readonly valueSerializerCode: number
   readonly nBuckets: number

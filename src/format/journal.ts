@@ -1,12 +1,14 @@
 import { utf8Decode, utf8Encode } from '../base/bytes.js'
 import { FormatError, InvalidArgumentError, UnsupportedVersionError } from '../base/error.js'
+import { basesFromJson, basesToJson, NO_BASES, type JournalBases } from './journal-bases.js'
 import { parseJson } from './json.js'
 import { stringifyJson } from './json-write.js'
 import { MAX_GROUPS } from './primes.js'
 
 /**
  * What the local file holds that the remote doesn't: reserved slot 1, compact JSON of
- * `v` (1), `written`, `deletes`, `num_groups`, `num_groups_set`, `replace_pending`, `meta_pending`.
+ * `v` (1), `written`, `deletes`, `num_groups`, `num_groups_set`, `replace_pending`, `meta_pending`, and our own
+ * `bases`, which the original ignores and drops when it rewrites the slot.
  */
 export interface Journal {
   /** Keys that were set and not pushed. */
@@ -21,6 +23,8 @@ export interface Journal {
   replacePending: boolean
   /** The metadata was edited and not pushed. */
   metaPending: boolean
+  /** What the remote had where changes began, as far as it has something else now. */
+  bases: JournalBases
 }
 
 const journalVersion = 1
@@ -33,11 +37,13 @@ export const EMPTY_JOURNAL: Journal = {
   numGroupsSet: false,
   replacePending: false,
   metaPending: false,
+  bases: NO_BASES,
 }
 
 /** @throws InvalidArgumentError when a key is in both sets, or holds a lone surrogate */
 export function encodeJournal(journal: Journal): Uint8Array<ArrayBuffer> {
   for (const key of journal.deletes) if (journal.written.has(key)) throw new InvalidArgumentError(`The key ${JSON.stringify(key)} is pending both as written and as deleted.`)
+  const bases = basesToJson(journal.bases)
   const text = stringifyJson({
     v: journalVersion,
     written: [...journal.written],
@@ -46,6 +52,7 @@ export function encodeJournal(journal: Journal): Uint8Array<ArrayBuffer> {
     num_groups_set: journal.numGroupsSet,
     replace_pending: journal.replacePending,
     meta_pending: journal.metaPending,
+    ...(bases === undefined ? {} : { bases }),
   })
   return utf8Encode(text)
 }
@@ -67,6 +74,7 @@ export function decodeJournal(bytes: Uint8Array): Journal {
     numGroupsSet: readFlag(fields, 'num_groups_set'),
     replacePending: readFlag(fields, 'replace_pending'),
     metaPending: readFlag(fields, 'meta_pending'),
+    bases: basesFromJson(fields.get('bases')),
   }
 }
 

@@ -3,6 +3,7 @@
  * memory during a session; its JSON form is slot 1 of the local file.
  */
 import { decodeJournal, encodeJournal, type Journal } from '../format/journal.js'
+import { Bases } from './bases.js'
 
 export class PendingChanges {
   readonly #written: Set<string>
@@ -11,6 +12,7 @@ export class PendingChanges {
   #numGroupsSet: boolean
   #replacePending: boolean
   #metaPending: boolean
+  readonly #bases: Bases
   #unsaved = false
   #version = 0
   /** What was changed while a push runs: its keys must not be settled by that push. */
@@ -24,6 +26,11 @@ export class PendingChanges {
     this.#numGroupsSet = journal?.numGroupsSet ?? false
     this.#replacePending = journal?.replacePending ?? false
     this.#metaPending = journal?.metaPending ?? false
+    this.#bases = new Bases(journal?.bases)
+    // Of what isn't pending there is no base: somebody else wrote the journal, or damaged it.
+    for (const key of this.#bases.keys.keys()) if (!this.has(key)) this.#bases.forgetKey(key)
+    if (!this.#metaPending) this.#bases.forgetMeta()
+    if (!this.#replacePending) this.#bases.forgetReplace()
   }
 
   static decode(bytes: Uint8Array): PendingChanges {
@@ -38,6 +45,7 @@ export class PendingChanges {
       numGroupsSet: this.#numGroupsSet,
       replacePending: this.#replacePending,
       metaPending: this.#metaPending,
+      bases: this.#bases,
     })
   }
 
@@ -57,6 +65,10 @@ export class PendingChanges {
   get metaPending(): boolean {
     return this.#metaPending
   }
+  /** What the remote had where these changes began. To be changed by `noteBases` and what ends a change. */
+  get bases(): Pick<Bases, 'keys' | 'meta' | 'replace' | 'isEmpty'> {
+    return this.#bases
+  }
   /** Rises with every change of `written` and `deletes`. */
   get version(): number {
     return this.#version
@@ -67,6 +79,25 @@ export class PendingChanges {
   /** True until `markSaved`: the journal in the local file is older than this. */
   get unsaved(): boolean {
     return this.#unsaved
+  }
+
+  /** Whether a write or a delete of the key is pending. */
+  has(key: string): boolean {
+    return this.#written.has(key) || this.#deletes.has(key)
+  }
+
+  /** Notes what the remote had, before another state of it is taken in. */
+  noteBases(note: (bases: Pick<Bases, 'noteKey' | 'noteMeta' | 'noteReplace'>) => void): void {
+    note(this.#bases)
+    this.#unsaved = true
+  }
+
+  /** What the remote has now is what these changes are to be based on: somebody decided so. */
+  rebase(what: { keys?: Iterable<string>; meta?: boolean; replace?: boolean }): void {
+    for (const key of what.keys ?? []) this.#bases.forgetKey(key)
+    if (what.meta) this.#bases.forgetMeta()
+    if (what.replace) this.#bases.forgetReplace()
+    this.#unsaved = true
   }
 
   addWrite(key: string): void {
@@ -82,12 +113,14 @@ export class PendingChanges {
   }
 
   forget(key: string): void {
+    this.#bases.forgetKey(key)
     this.#written.delete(key)
     this.#deletes.delete(key)
     this.#changed(key)
   }
 
   forgetAllKeys(): void {
+    this.#bases.forgetAllKeys()
     this.#written.clear()
     this.#deletes.clear()
     this.#changed()
@@ -102,11 +135,13 @@ export class PendingChanges {
 
   setReplacePending(pending: boolean): void {
     this.#replacePending = pending
+    this.#bases.forgetReplace()
     this.#changed()
   }
 
   setMetaPending(pending: boolean): void {
     this.#metaPending = pending
+    if (!pending) this.#bases.forgetMeta()
     this.#metaChangedInPush = true
     this.#unsaved = true
   }
@@ -124,9 +159,19 @@ export class PendingChanges {
     return this.#changedInPush !== undefined
   }
 
-  /** Takes out what a commit has made true, but for what was changed again meanwhile. */
+  /** Whether one of these was changed since the push began. */
+  changedInPush(keys: Iterable<string>, meta: boolean): boolean {
+    if (meta && this.#metaChangedInPush) return true
+    for (const key of keys) if (this.#changedInPush?.has(key)) return true
+    return false
+  }
+
+  /** Takes out what a commit has made true, but for what was changed again meanwhile: that is based on the commit. */
   settle(keys: Iterable<string>): void {
+    this.#bases.forgetMeta()
+    this.#bases.forgetReplace()
     for (const key of keys) {
+      this.#bases.forgetKey(key)
       if (this.#changedInPush?.has(key)) continue
       this.#written.delete(key)
       this.#deletes.delete(key)

@@ -2,6 +2,7 @@
 import type { DatabaseType } from '../format/db-metadata.js'
 import { adoptForeignDeletes } from './foreign-deletes.js'
 import { ConflictingOptionError, RemoteNotFoundError, RemoteTypeError, UuidMismatchError } from './errors.js'
+import { noteBases } from './note-bases.js'
 import { readRemote, type RemoteLocation, type RemoteSnapshot } from './remote.js'
 import type { SyncState } from './state.js'
 
@@ -42,19 +43,16 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   const { pending, local } = state
   if (adoptForeignDeletes(state, snapshot) > 0) state.save()
   for (const key of [...pending.deletes]) if (!snapshot.index.has(key)) pending.forget(key)
-  let evicted = 0
-  if (!pending.replacePending) {
-    pending.setNumGroups(snapshot.metadata.numGroups ?? null)
-    const stale = staleValues(state, snapshot)
-    for (const key of stale) local.delete(key)
-    // Durable before the old index goes, which alone tells that they came from the remote.
-    if (stale.length > 0) state.save()
-    evicted = stale.length
-  }
+  const stale = pending.replacePending ? [] : staleValues(state, snapshot)
+  const noted = noteBases(state, snapshot)
+  if (!pending.replacePending) pending.setNumGroups(snapshot.metadata.numGroups ?? null)
+  for (const key of stale) local.delete(key)
+  // Durable before the old index goes, which alone tells that values came from the remote, and what changes were based on.
+  if (noted || stale.length > 0) state.save()
   state.saveRemote(snapshot.state, snapshot.index)
   if (!pending.metaPending && !pending.replacePending) state.restoreMetadata()
   state.save()
-  return { changed: true, evicted }
+  return { changed: true, evicted: stale.length }
 }
 
 /**

@@ -103,6 +103,12 @@ export class SyncState {
     if (metadataTimestamp !== undefined && metadataTimestamp > (this.index.metadataEntry?.timestamp ?? -1)) this.pending.setMetaPending(true)
   }
 
+  /** The commit that pending changes are based on (its µs), and what is not known of it any more. */
+  get knownRemote(): { timestamp: number | null; stateLost: boolean; keysLost: boolean } {
+    const stateLost = this.indexLost && this.revision === 0
+    return { timestamp: stateLost ? this.lastSeenTimestamp : this.remote.timestamp, stateLost, keysLost: stateLost && !this.knowsKeys }
+  }
+
   /** What a reader of this session sees of the remote: nothing while a replacement is pending. */
   get visibleIndex(): RemoteIndex {
     return this.pending.replacePending ? RemoteIndex.empty() : this.index

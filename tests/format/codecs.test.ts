@@ -11,6 +11,7 @@ import { decodeGroup, encodeGroup, entryHeaderBytes, takeEntry, type GroupEntry 
 import { groupId } from '../../src/format/group-id.js'
 import { decodeIndexEntry, encodeIndexEntry } from '../../src/format/index-entry.js'
 import { decodeJournal, EMPTY_JOURNAL, encodeJournal } from '../../src/format/journal.js'
+import { NO_BASES } from '../../src/format/journal-bases.js'
 import { nextPrime } from '../../src/format/primes.js'
 import { decodeRemoteState, encodeRemoteState } from '../../src/format/remote-state.js'
 import { MAX_TIMESTAMP } from '../../src/format/timestamp.js'
@@ -223,7 +224,7 @@ describe('user metadata of the db object', () => {
 describe('the journal', () => {
   it('is that of the original', () => {
     const full = decodeJournal(utf8Encode(vectors.journal_json['full'] ?? ''))
-    expect(full).toEqual({ written: new Set(['b', 'c"q', 'ключ']), deletes: new Set(['a', 'z']), numGroups: 11, numGroupsSet: true, replacePending: false, metaPending: false })
+    expect(full).toEqual({ written: new Set(['b', 'c"q', 'ключ']), deletes: new Set(['a', 'z']), numGroups: 11, numGroupsSet: true, replacePending: false, metaPending: false, bases: NO_BASES })
     expect(utf8Decode(encodeJournal(full))).toBe(vectors.journal_json['full'])
     expect(utf8Decode(encodeJournal(EMPTY_JOURNAL))).toBe(vectors.journal_json['empty'])
     expect(decodeJournal(encodeJournal(EMPTY_JOURNAL))).toEqual(EMPTY_JOURNAL)

@@ -1,0 +1,71 @@
+/** Before another state of the remote is taken in: noting what pending changes were based on, where that is about to be forgotten. */
+import { equalBytes } from '../base/bytes.js'
+import { decodeMetaSection } from '../format/db-object.js'
+import { stringifyJson } from '../format/json-write.js'
+import type { Base, BaseEntry } from './bases.js'
+import { baseOf, isBase } from './plan-merge.js'
+import type { RemoteSnapshot } from './remote.js'
+import type { SyncState } from './state.js'
+
+/** Returns whether there was anything to note: then it has to be durable before the old index goes. */
+export function noteBases(state: SyncState, snapshot: RemoteSnapshot): boolean {
+  const { pending } = state
+  if (pending.isEmpty) return false
+  const known = state.knownRemote
+  // An index that was lost is no loss where the remote is still what it was.
+  if (known.stateLost && known.timestamp === snapshot.metadata.timestamp) return false
+  if (pending.replacePending) {
+    if (known.timestamp === snapshot.metadata.timestamp || pending.bases.replace !== undefined) return false
+    pending.noteBases((bases) => bases.noteReplace(known.timestamp ?? 'unknown'))
+    return true
+  }
+  const keys = changedKeys(state, snapshot, known.keysLost)
+  const meta = pending.metaPending && pending.bases.meta === undefined ? metaBase(state, snapshot, known.stateLost) : undefined
+  if (keys.length === 0 && meta === undefined) return false
+  pending.noteBases((bases) => {
+    for (const [key, base] of keys) bases.noteKey(key, base)
+    if (meta !== undefined) bases.noteMeta(meta)
+  })
+  return true
+}
+
+function changedKeys(state: SyncState, snapshot: RemoteSnapshot, lost: boolean): [string, Base<BaseEntry>][] {
+  const { pending, index } = state
+  const wasGrouped = typeof pending.numGroups === 'number'
+  const grouped = wasGrouped && snapshot.metadata.numGroups !== undefined
+  const found: [string, Base<BaseEntry>][] = []
+  for (const keys of [pending.written, pending.deletes]) {
+    for (const key of keys) {
+      if (pending.bases.keys.has(key)) continue
+      const entry = index.get(key)
+      // Only what is on the remote is deleted there: Python takes such keys out of the index file at once.
+      const base = lost || (!entry && keys === pending.deletes) ? 'unknown' : baseOf(entry, wasGrouped)
+      if (!isBase(base, snapshot.index.get(key), grouped)) found.push([key, base])
+    }
+  }
+  return found
+}
+
+function metaBase(state: SyncState, snapshot: RemoteSnapshot, lost: boolean): Base<Uint8Array> | undefined {
+  if (lost) return 'unknown'
+  const { metaSection } = state.remote
+  return sameMeta(metaSection, snapshot.state.metaSection) ? undefined : (metaSection ?? 'absent')
+}
+
+/** Whether two metadata sections say the same, whoever wrote them. */
+export function sameMeta(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  if (a !== null && b !== null && equalBytes(a, b)) return true
+  const [one, other] = [a, b].map((section) => (section ? decodeMetaSection(section) : undefined))
+  if (!one || !other) return (one?.data ?? null) === null && (other?.data ?? null) === null
+  return one.timestamp === other.timestamp && sameJson(one.data, other.data)
+}
+
+/** Whether two JSON values are written the same. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  try {
+    return stringifyJson(a) === stringifyJson(b)
+  } catch {
+    // Deeper than is written: others may publish that.
+    return false
+  }
+}

@@ -6,9 +6,9 @@ import { FormatError, UnsupportedVersionError } from '../base/error.js'
 import { decodeDbMetadata } from '../format/db-metadata.js'
 import { childPrefix, isLockTicket, isProbeKey, parseGroupKey } from '../format/names.js'
 import { Format1Error } from '../format/errors.js'
-import { UnsupportedOperationError } from '../store/errors.js'
 import type { DeleteTarget, GetResult, ListedVersion } from '../store/object-store.js'
 import { RemoteNotFoundError } from './errors.js'
+import { everyVersion } from './every-version.js'
 import { isOf, planDelete, type Layout } from './plan-delete.js'
 import type { ProgressMeter } from './progress.js'
 import type { WriteLock } from './push-context.js'
@@ -99,10 +99,10 @@ function isFormat1(metadata: Readonly<Record<string, string>>): boolean {
 
 /** Everything below the key with all its versions, but lock tickets' values and probes that may be in use. */
 async function listBelow(context: DeleteRemoteContext): Promise<Map<string, DeleteTarget[]>> {
-  const { remote, environment } = context
+  const { remote, environment, signal } = context
   const now = environment.now() / 1000
   const found = new Map<string, DeleteTarget[]>()
-  for await (const version of everyVersion(context, childPrefix(remote.dbKey))) {
+  for await (const version of everyVersion(remote.store, childPrefix(remote.dbKey), 'throw', signal)) {
     const { key, versionId, lastModified } = version
     if (isProbeKey(remote.dbKey, key) && !(lastModified !== undefined && now - lastModified > probeAge)) continue
     const targets = found.get(key)
@@ -113,27 +113,13 @@ async function listBelow(context: DeleteRemoteContext): Promise<Map<string, Dele
 }
 
 /** The versions of one object. The listing is left at the first other key. */
-async function versionsOf(context: DeleteRemoteContext, key: string): Promise<ListedVersion[]> {
+async function versionsOf({ remote, signal }: DeleteRemoteContext, key: string): Promise<ListedVersion[]> {
   const found: ListedVersion[] = []
-  for await (const version of everyVersion(context, key)) {
+  for await (const version of everyVersion(remote.store, key, 'throw', signal)) {
     if (version.key !== key) break
     found.push(version)
   }
   return found
-}
-
-async function* everyVersion({ remote: { store }, signal }: DeleteRemoteContext, prefix: string): AsyncGenerator<ListedVersion> {
-  let begun = false
-  try {
-    for await (const version of store.listVersions(prefix, { signal })) {
-      begun = true
-      yield version
-    }
-    return
-  } catch (error) {
-    if (begun || !(error instanceof UnsupportedOperationError)) throw error
-  }
-  for await (const object of store.list(prefix, { signal })) yield { ...object, versionId: undefined, isLatest: true, isDeleteMarker: false }
 }
 
 /** Whose the objects are, by their user metadata: another database, a value or group, or something unknown. */

@@ -1,7 +1,7 @@
 /** What lies below a database in the store, key by key, as it comes out of a listing. */
 import { childPrefix } from '../../format/names.js'
-import { AccessDeniedError, StoreRequestError, UnsupportedOperationError } from '../../store/errors.js'
 import type { DeleteTarget, ListedVersion, ObjectStore } from '../../store/object-store.js'
+import { everyVersion } from '../every-version.js'
 
 /** One key with everything that the store keeps of it. */
 export interface Child {
@@ -29,7 +29,7 @@ const maxTargets = 10_000
  */
 export async function* listChildren(store: ObjectStore, dbKey: string, signal: AbortSignal | undefined): AsyncGenerator<Child> {
   let child: Child | undefined
-  for await (const version of everything(store, childPrefix(dbKey), signal)) {
+  for await (const version of everyVersion(store, childPrefix(dbKey), 'list', signal)) {
     if (child?.object !== version.key) {
       if (child) yield child
       child = { object: version.key, present: false, targets: [], bytes: 0, size: 0, versions: 0, deleteMarkers: 0, lastModified: version.lastModified }
@@ -50,23 +50,4 @@ function addVersion(child: Child, version: ListedVersion): void {
   const { lastModified } = version
   child.lastModified = child.lastModified === undefined || lastModified === undefined ? undefined : Math.max(child.lastModified, lastModified)
   if (child.targets.length < maxTargets) child.targets.push({ key: version.key, versionId: version.versionId })
-}
-
-/* Old versions too, where the store and its permissions allow to see them. */
-async function* everything(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<ListedVersion> {
-  let begun = false
-  try {
-    for await (const version of store.listVersions(prefix, { signal })) {
-      begun = true
-      yield version
-    }
-    return
-  } catch (error) {
-    if (begun || !mayListPlainly(error)) throw error
-  }
-  for await (const object of store.list(prefix, { signal })) yield { ...object, versionId: undefined, isLatest: true, isDeleteMarker: false }
-}
-
-function mayListPlainly(error: unknown): boolean {
-  return error instanceof UnsupportedOperationError || error instanceof AccessDeniedError || (error instanceof StoreRequestError && error.status !== undefined && error.status < 500 && error.status >= 400)
 }

@@ -18,6 +18,7 @@ import type { SyncState } from '../sync/state.js'
 import type { ValueCodec } from '../values/index.js'
 import { Changes } from './changes.js'
 import { readEach, readOne, wantedValues } from './read.js'
+import { watchRemote, type RemoteWatch, type WatchOptions } from './watch.js'
 
 /** Options of calls that may ask the network. */
 export interface CallOptions {
@@ -343,6 +344,20 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     const state = this.#open()
     this.#refuseDuringPush('pull')
     return pull(state, this.#online('pull()'), this.#signal(options.signal))
+  }
+
+  /**
+   * Tells what others change on the remote from now on: looks there every `interval` ms (one request, without a body when
+   * nothing changed), pulls when something did, and gives each key that was added, changed or deleted, and the metadata.
+   * What other calls of this session take in meanwhile (a pull, a read, a push) is told too; what it pushed itself isn't. Who is
+   * slow is told of the last state only. Ends when the database is closed.
+   * @throws InvalidArgumentError, OfflineError; the iteration throws the reason of the signal, RemoteNotFoundError,
+   *   UuidMismatchError, StoreError when the remote refuses (a failure that may pass goes to `onError`)
+   */
+  watch(options: WatchOptions = {}): RemoteWatch {
+    const [state, remote, signal] = [this.#state, this.#online('watch()'), this.#signal(options.signal)]
+    const source = { state, environment: this.#environment, signal, closing: this.#closing.signal, pushing: () => this.#pushing }
+    return watchRemote({ ...source, pull: (ended) => pull(state, remote, ended) }, options)
   }
 
   /** Keeps pending changes in the local file, releases the lock and lets go of everything. May be called twice. */

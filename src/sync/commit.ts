@@ -5,6 +5,7 @@ import type { IndexEntry } from '../format/index-entry.js'
 import { timestampAfter } from '../format/timestamp.js'
 import type { PutOptions } from '../store/object-store.js'
 import { CommitConflictError } from './errors.js'
+import type { OwnCommit, SeenRemote } from './observe.js'
 import type { PushContext } from './push-context.js'
 import { putDbObject } from './put-db-object.js'
 import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
@@ -30,15 +31,19 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
   const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
   const index = RemoteIndex.decode(indexBytes)
+  const own = ownCommit(state, uploaded, { index, metaSection, timestamp })
   await lock.verify(signal)
   signal?.throwIfAborted()
   if (state.revision !== revision) throw new CommitConflictError(objectName(context), new Error('a rival commit was taken in meanwhile'))
+  state.observers.sending(own)
   // From here on the signal is not heard: an aborted commit would leave us not knowing.
   const put = await putDbObject(context.remote, body, { ...commitCondition(context), metadata: dbMetadata(state, timestamp) }, environment).catch((error: unknown) => {
     // Until the remote was read again nobody knows what it is.
     state.remoteInDoubt = true
+    if (error instanceof CommitConflictError) state.observers.refused()
     throw error
   })
+  state.observers.committed(own)
   const replaced = state.pending.replacePending
   state.pending.settle([...uploaded.written, ...uploaded.deleted])
   // Also a delete that was made while the push ran and left with it: kept, it would hit what a rival writes later.
@@ -50,6 +55,13 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   if (replaced && !state.pending.metaPending) state.restoreMetadata()
   state.save()
   return { timestamp, versioned: put.versionId !== undefined, after: { index, manifest } }
+}
+
+/** What those who watch must not be told as somebody else's. */
+function ownCommit({ pending, index, remote }: SyncState, uploaded: Uploaded, after: SeenRemote): OwnCommit {
+  const replaces = pending.replacePending
+  const keys = new Set([...uploaded.written, ...(replaces ? index.keys() : uploaded.deleted)])
+  return { after, keys, replaces, metadata: pending.metaPending || (replaces && remote.metaSection !== null) }
 }
 
 function dbMetadata(state: SyncState, timestamp: number): Record<string, string> {

@@ -49,7 +49,9 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
   for (const key of stale) local.delete(key)
   // Durable before the old index goes, which alone tells that values came from the remote, and what changes were based on.
   if (noted || stale.length > 0) state.save()
+  const before = state.seen
   state.saveRemote(snapshot.state, snapshot.index)
+  state.observers.takenIn(before, state.seen)
   if (!pending.metaPending && !pending.replacePending) state.restoreMetadata()
   state.save()
   return { changed: true, evicted: stale.length }

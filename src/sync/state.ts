@@ -10,6 +10,7 @@ import { groupId } from '../format/group-id.js'
 import type { ConditionalWrites } from './conditions.js'
 import { RemoteTypeError } from './errors.js'
 import type { LocalFile } from './local-file.js'
+import { RemoteObservers, type SeenRemote } from './observe.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
 
@@ -37,6 +38,8 @@ export class SyncState {
   readonly local: LocalFile
   readonly indexFile: IndexFile
   readonly pending: PendingChanges
+  /** Who is told when another state of the remote comes in. */
+  readonly observers = new RemoteObservers()
   index: RemoteIndex
   remote: RemoteState
   /** µs of the remote's commit that the local file was last in step with; null when it never was. Known also when the index is lost. */
@@ -112,6 +115,11 @@ export class SyncState {
   /** What a reader of this session sees of the remote: nothing while a replacement is pending. */
   get visibleIndex(): RemoteIndex {
     return this.pending.replacePending ? RemoteIndex.empty() : this.index
+  }
+
+  /** The remote as it is known now, to be compared with another state. */
+  get seen(): SeenRemote {
+    return { index: this.index, metaSection: this.remote.metaSection, timestamp: this.remote.timestamp }
   }
 
   /** Order of truth: a pending local change, then whichever of local and remote is newer. */

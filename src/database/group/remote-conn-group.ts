@@ -16,6 +16,7 @@ import { toConnection, type RemoteConnection } from '../connection/index.js'
 import type { CallOptions, Ebooklet, LoadOptions } from '../ebooklet.js'
 import type { WithSchema } from '../../values/index.js'
 import { openDatabase, openEbooklet } from '../open.js'
+import type { RemoteWatch, WatchOptions } from '../watch.js'
 import type { OpenEbookletOptions } from '../options.js'
 import { checkEntryKey, decodeEntry, encodeEntry, type GroupEntry } from './entry.js'
 import { GroupEntryError, MemberNotFoundError } from './errors.js'
@@ -291,6 +292,10 @@ export class RemoteConnGroup implements AsyncDisposable {
   /** Takes in the remote's newest state; see `Ebooklet.pull`. */
   pull(options: CallOptions = {}): Promise<PullResult> {
     return this.#database.pull(options)
+  }
+  /** Tells what others change in the group from now on, by the keys of entries; see `Ebooklet.watch`. */
+  watch(options: WatchOptions = {}): RemoteWatch {
+    return this.#database.watch(options)
   }
 
   /** Keeps pending changes in the local file and lets go of everything. May be called twice. Members stay open. */

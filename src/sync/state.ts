@@ -46,7 +46,7 @@ export class SyncState {
   readonly lastSeenTimestamp: number | null
   /** True when the local file remembers a remote, but its index file is missing or damaged. */
   readonly indexLost: boolean
-  /** True when the index file lacks keys of the commit that the local file knows: somebody took out what is to be deleted. */
+  /** True when the index file lacks, or may lack, keys of the commit that the local file knows: somebody took out what is to be deleted. */
   readonly indexIsShort: boolean
   /** False when the local file was in step with a remote, but nothing tells which keys that has. */
   readonly knowsKeys: boolean
@@ -89,10 +89,12 @@ export class SyncState {
     const lastSeenTimestamp = remote.timestamp
     const pending = journal ? PendingChanges.decode(journal.bytes) : new PendingChanges()
     // Without its index the remembered state is worth nothing: have it read again. Also when the index is not what was
-    // committed: Python takes a key out at once that it is to delete, but a discard wants it back.
+    // committed: Python takes a key out at once that it is to delete, but a discard wants it back. It may note a write where
+    // a delete went before.
     // And a replacement that may be discarded needs to know how many groups there were.
     const unknown = pending.replacePending && remote.numGroups === undefined
-    const indexIsShort = index !== undefined && !hasAll(index, pending.deletes)
+    const mayBeShort = remote.timestamp !== null && remote.type === undefined && pending.written.size > 0
+    const indexIsShort = index !== undefined && (mayBeShort || !hasAll(index, pending.deletes))
     if (!index || unknown || indexIsShort) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
     const state = new SyncState({ type, local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, format1Copy: format1Copy && !pending.replacePending })
     if (state.isFormat1Copy) state.#adoptFormat1Changes()

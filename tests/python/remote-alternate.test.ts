@@ -96,6 +96,11 @@ class Players {
   readonly #files: Record<Side | 'shared', string>
   readonly #readers: Record<Side, string>
   readonly #state = new SharedState()
+  /**
+   * Keys whose value objects the original may have left behind: it doesn't note the delete of a key that was cleared or
+   * deleted and set again since the last push, and its next push leaves the object.
+   */
+  readonly #forgotten = new Set<string>()
   #isPushed = false
 
   constructor(python: PythonPeer, db: SharedDatabase, game: Game) {
@@ -131,6 +136,7 @@ class Players {
   async #playPython(path: string, { operations, push }: Round): Promise<void> {
     const python = this.#python
     const { serializer, numGroups } = this.#game
+    if (numGroups === null) for (const operation of operations) if (operation.op === 'delete') this.#forgotten.add(String(operation.key))
     const choices = this.#isPushed ? {} : { valueSerializer: serializer, ...(numGroups === null ? {} : { numGroups }) }
     await this.#db.inPython(python, { path, flag: 'c', ...choices }, async (handle) => {
       await expectPythonHas(python, handle, this.#state)
@@ -152,7 +158,8 @@ class Players {
     // MinIO lists nothing below the key of an object, where all that belongs to a database lies.
     if (!this.#game.listed) return
     const report = await this.#python.call('ebooklet.fsck', { remote: this.#db.theirs })
-    expect(report).toMatchObject({ exists: true, torn: false, orphans: [], missing: [], unmanifested: [] })
+    expect(report).toMatchObject({ exists: true, torn: false, missing: [], unmanifested: [] })
+    expect(report.orphans.filter((key) => !this.#forgotten.has(key))).toEqual([])
   }
 }
 

@@ -18,11 +18,23 @@ export interface Work {
   operations?: number
   /** The first is the one that the others are measured by. */
   contenders: readonly Contender[]
+  /** How many of the first contenders the others are measured by. Default 1. */
+  peers?: number
+  /** Repeats at most, for what takes long. */
+  atMost?: number
+}
+
+/** Figures that are not times. */
+export interface Sheet {
+  head: readonly string[]
+  rows: () => Promise<readonly (readonly string[])[]>
 }
 
 /** How large to make a benchmark. */
 export interface Scale {
   quick: boolean
+  /** As small as can be: tests see whether it runs. */
+  tiny?: boolean
   /** Times that each contender does each work. */
   repeats: number
 }
@@ -33,7 +45,7 @@ export interface Benchmark {
   /** What is measured, and under which settings (durability, sizes), in a sentence or two. */
   about: string
   /** Works one after the other, so that each can free what it took. */
-  works: (scale: Scale) => Iterable<Work> | AsyncIterable<Work>
+  works: (scale: Scale) => Iterable<Work | Sheet> | AsyncIterable<Work | Sheet>
 }
 
 export interface Figure {
@@ -65,8 +77,9 @@ export function median(values: readonly number[]): number {
  * Repeats are interleaved, each round beginning with another contender: what else the machine does meets all alike. One round
  * before them warms up and isn't counted.
  */
-export async function measure(work: Work, repeats: number): Promise<Measured> {
+export async function measure(work: Work, wanted: number): Promise<Measured> {
   const { contenders } = work
+  const repeats = Math.min(wanted, work.atMost ?? wanted)
   const times = contenders.map((): number[] => [])
   const cpus = contenders.map((): number[] => [])
   let expected: string | undefined

@@ -13,7 +13,7 @@ import { readFile } from 'node:fs/promises'
 import { benchmarks } from './benches/index.js'
 import { measure, type Scale } from './harness.js'
 import { machine } from './machine.js'
-import { tableOf } from './table.js'
+import { tableOf, tableOfSheet } from './table.js'
 
 const args = process.argv.slice(2)
 const names = args.filter((arg) => !arg.startsWith('-'))
@@ -32,5 +32,5 @@ if (load > cores / 4) console.log(`The machine is busy (load ${load.toFixed(1)})
 
 for (const { name, about, works } of benchmarks.filter((bench) => names.length === 0 || names.includes(bench.name))) {
   console.log(`\n## ${name}\n\n${about}`)
-  for await (const work of works(scale)) console.log(`\n${tableOf(await measure(work, scale.repeats))}`)
+  for await (const work of works(scale)) console.log(`\n${'rows' in work ? await tableOfSheet(work) : tableOf(await measure(work, scale.repeats))}`)
 }

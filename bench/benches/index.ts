@@ -1,5 +1,10 @@
 import type { Benchmark } from '../harness.js'
+import { localOpenBenchmark } from './local-open.js'
+import { localOverwriteBenchmark } from './local-overwrite.js'
+import { localPythonBenchmark } from './local-python.js'
+import { localReadBenchmark } from './local-read.js'
+import { localSetBenchmark } from './local-set.js'
 import { mapBenchmark } from './map.js'
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [mapBenchmark]
+export const benchmarks: readonly Benchmark[] = [localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localPythonBenchmark, mapBenchmark]

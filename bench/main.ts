@@ -7,7 +7,7 @@
  *     npm run bench -- map              only the benchmarks of these names
  *
  * A benchmark is a file in bench/benches, listed in bench/benches/index.ts. A peer (another database) is a contender of a
- * work: put what it needs to do the work into a small file of its own.
+ * work: put what it needs to do the work into a small file of its own, as bench/stores has them for the local file.
  */
 import { readFile } from 'node:fs/promises'
 import { benchmarks } from './benches/index.js'

@@ -1,4 +1,6 @@
 import type { Benchmark } from '../harness.js'
+import { localJournalBenchmark } from './local-journal.js'
+import { localMemoryBenchmark } from './local-memory.js'
 import { localOpenBenchmark } from './local-open.js'
 import { localOverwriteBenchmark } from './local-overwrite.js'
 import { localPythonBenchmark } from './local-python.js'
@@ -7,4 +9,6 @@ import { localSetBenchmark } from './local-set.js'
 import { mapBenchmark } from './map.js'
 
 /** All benchmarks, in the order in which they run. */
-export const benchmarks: readonly Benchmark[] = [localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localPythonBenchmark, mapBenchmark]
+export const benchmarks: readonly Benchmark[] = [
+  localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localJournalBenchmark, localMemoryBenchmark, localPythonBenchmark, mapBenchmark,
+]

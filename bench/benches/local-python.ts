@@ -15,7 +15,7 @@ export const localPythonBenchmark: Benchmark = {
       console.error('EBOOKLET_TEST_PYTHON is not set: the Python original is not compared with.')
       return
     }
-    const library = await loadBooklet()
+    const library = await loadBooklet(scale)
     const peer = await PythonStore.start(python)
     try {
       for (const shape of shapesOf(scale)) {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { loadBooklet } from '../library.js'
@@ -19,7 +19,7 @@ export async function stores({ tiny = false }: Scale): Promise<Store[]> {
   // Tests take what is there.
   if (!tiny && !existsSync(`${folder}node_modules`)) install()
   const peers = [load<Lmdb>('lmdb', lmdb), load<Sqlite>('better-sqlite3', sqlite)]
-  return [...peers.filter((peer) => peer !== undefined), ours(await loadBooklet())]
+  return [...peers.filter((peer) => peer !== undefined), ours(await loadBooklet({ tiny }))]
 }
 
 function install(): void {
@@ -34,7 +34,8 @@ function install(): void {
 function load<T>(name: string, store: (module: T, version: string) => Store): Store | undefined {
   const require = createRequire(`${folder}package.json`)
   try {
-    const { version } = require(`${name}/package.json`) as { version: string }
+    // Not all let their package.json be imported.
+    const { version } = JSON.parse(readFileSync(`${folder}node_modules/${name}/package.json`, 'utf8')) as { version: string }
     return store(require(name) as T, version)
   } catch (error) {
     console.error(`${name} is not compared with: ${String(error).split('\n')[0]}`)

@@ -57,6 +57,6 @@ it('a table shows medians, spread, operations per second and ratios', () => {
 
 it('npm run bench says which benchmarks there are', async () => {
   const { exitCode, output } = await runTool('tsx/dist/cli.mjs', ['bench/main.ts', 'nothing'], { cwd: projectRoot })
-  expect(output).toContain('the benchmarks map')
+  expect(output).toMatch(/the benchmarks .*\bmap\b/)
   expect(exitCode).toBe(2)
 })

@@ -10,6 +10,7 @@ import { bucketsToGrowTo, canGrowInPlace, commitPending, writeClean } from './co
 import type { Engine } from './engine.js'
 import { ChangedWhileIteratingError, type RepairReport } from './errors.js'
 import type { Opened } from './open.js'
+import { ValuePlaces } from './places.js'
 import { clearFile, pruneFile, rewriteWithBuckets } from './rewrite.js'
 import { trustworthy } from './verify.js'
 
@@ -48,6 +49,8 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   readonly openedClean: boolean
   /** What opening it for writing had to put right; undefined when nothing was wrong. */
   readonly repair: RepairReport | undefined
+  /** Where the values lie. @internal */
+  readonly places: ValuePlaces<K>
   /** @internal */
   protected readonly engine: Engine
   /** @internal */
@@ -60,6 +63,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   protected constructor(opened: Opened, path: string | undefined, keys: NamedSerializer<K>, values: ValueCodec<V, I>) {
     this.opened = opened
     this.engine = opened.engine
+    this.places = new ValuePlaces(opened.engine, (key) => keys.encode(key))
     this.path = path
     this.openedClean = opened.clean
     this.repair = opened.repair
@@ -210,12 +214,13 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     const grow = bucketsToGrowTo(engine)
     const inPlace = grow !== undefined && canGrowInPlace(engine)
     commitPending(engine, this.opened.environment.now(), inPlace ? grow : undefined)
-    if (grow !== undefined && !inPlace) rewriteWithBuckets(this.opened, grow)
+    if (grow !== undefined && !inPlace && !this.places.held) rewriteWithBuckets(this.opened, grow)
   }
 
   /** Deletes all keys, the metadata and the reserved slots, at once and for good: this is not undone by a crash. */
   clear(): void {
     this.engine.checkWritable()
+    this.places.checkFree('clear')
     clearFile(this.opened)
     this.engine.changes++
   }
@@ -228,6 +233,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
    */
   prune(options: { before?: number; keep?: Iterable<K> } = {}): number {
     this.engine.checkWritable()
+    this.places.checkFree('prune')
     const { before, keep } = options
     if (before !== undefined && !this.engine.layout.timestamps) {
       throw new InvalidArgumentError('the entries of this file carry no timestamps, so prune can\'t drop any by age')

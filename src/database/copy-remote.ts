@@ -4,7 +4,9 @@ import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { copyDatabase, readSource, refuseExisting, type CopyRemoteResult } from '../sync/copy-remote.js'
 import { ProgressMeter } from '../sync/progress.js'
 import type { RemoteLimits } from '../sync/remote.js'
+import { transferWithin } from '../sync/transfer.js'
 import { toConnection, type OpenedConnection, type RemoteConnection } from './connection/index.js'
+import { checkMemory } from './options.js'
 import { conditionalWrites } from './seen-conditions.js'
 import { checkWholeRemoteOptions, environmentOf, withConnection, withLock, type WholeRemoteOptions } from './whole-remote.js'
 
@@ -12,10 +14,6 @@ export interface CopyRemoteOptions extends WholeRemoteOptions, Pick<RemoteLimits
   /** Bytes of values that are held in memory at most when they pass through here. Default 64 MiB. */
   maxMemory?: number | undefined
 }
-
-const defaultMemory = 64 * 1024 * 1024
-const largestPart = 8 * 1024 * 1024
-const smallestPart = 5 * 1024 * 1024
 
 /**
  * Copies a database to a place where none is: S3 to a directory is a backup, a directory to S3 a restore, and any store
@@ -34,8 +32,8 @@ const smallestPart = 5 * 1024 * 1024
  */
 export async function copyRemote(source: RemoteConnection | string | URL, target: RemoteConnection | string | URL, options: CopyRemoteOptions = {}): Promise<CopyRemoteResult> {
   checkWholeRemoteOptions(options)
-  const { maxMemory: memory = defaultMemory, maxIndexBytes, signal, onProgress } = options
-  if (!Number.isSafeInteger(memory) || memory < smallestPart) throw new InvalidArgumentError(`maxMemory has to be a number of bytes, ${smallestPart} or more`)
+  const { maxMemory, maxIndexBytes, signal, onProgress } = options
+  checkMemory(maxMemory)
   const [from, to] = [toConnection(source), toConnection(target)]
   const environment = environmentOf(options)
   return withConnection(from, 'read', (opened) =>
@@ -49,9 +47,8 @@ export async function copyRemote(source: RemoteConnection | string | URL, target
         return await withLock(goal, options, async (lock) => {
           await refuseExisting(goal, signal)
           const meter = new ProgressMeter(environment, onProgress)
-          const partSize = Math.max(smallestPart, Math.min(largestPart, memory))
           const conditions = await watching.seen
-          return copyDatabase({ source: origin, target: goal, lock, conditions, environment, meter, signal, memory, partSize }, first)
+          return copyDatabase({ source: origin, target: goal, lock, conditions, environment, meter, signal, transfer: transferWithin(maxMemory) }, first)
         })
       } finally {
         await watching.end()

@@ -10,6 +10,7 @@ import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
 import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
+import { transferWithin } from '../sync/transfer.js'
 import type { WithSchema } from '../values/index.js'
 import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
@@ -147,8 +148,8 @@ class Opening<V> {
   #connect(purpose: 'read' | 'write'): OpenedConnection & RemoteLocation {
     const opened = this.#connection.open(purpose)
     this.#rollback.add(() => opened.close())
-    const { maxIndexBytes, maxValueBytes } = this.#options
-    return { store: opened.store, dbKey: opened.dbKey, close: () => opened.close(), limits: { maxIndexBytes, maxValueBytes }, acceptFormat1: purpose === 'read' }
+    const { maxIndexBytes, maxValueBytes, maxMemory, partSize } = this.#options
+    return { store: opened.store, dbKey: opened.dbKey, close: () => opened.close(), limits: { maxIndexBytes, maxValueBytes }, transfer: transferWithin(maxMemory, partSize), acceptFormat1: purpose === 'read' }
   }
 
   async #lock(remote: OpenedConnection): Promise<HeldLock> {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
 import type { Serializer, SerializerName } from '../serializers/index.js'
+import { SMALLEST_MEMORY } from '../sync/transfer.js'
 import { checkSchemaOptions, type SchemaOptions } from '../values/index.js'
 
 /** `r` existing, read only · `w` existing, read and write · `c` read and write, created if missing · `n` always new. */
@@ -37,6 +38,17 @@ export interface OpenEbookletOptions<V> extends SchemaOptions<V> {
   /** The most bytes of the object at the remote's key, which holds the index of all keys. More gives a RemoteTooLargeError. Default 2 GiB. */
   maxIndexBytes?: number
   /**
+   * Bytes of values that pushes and loads hold in memory at most on their way, all calls of a session together; a value that
+   * is larger alone is loaded all the same, and then it alone is held. What knows of every key takes memory beside that: the
+   * index, and of a push the new entries. 5 MiB or more. Default 64 MiB.
+   */
+  maxMemory?: number
+  /**
+   * Bytes of the parts in which larger objects are sent, and of the ranges in which they are read. A store may want more
+   * (S3: 5 MiB). Default 8 MiB.
+   */
+  partSize?: number
+  /**
    * `true`: never ask the network, and serve what the local file and the index beside it hold; what would have to be
    * fetched gives an OfflineError that names the keys, before anything is done. `'auto'`: the same, but only when the
    * remote can't be reached; an answer that refuses (403, 404 …) is an error as ever. `db.offline` tells which it is.
@@ -59,7 +71,7 @@ const flags: readonly string[] = ['r', 'w', 'c', 'n']
 /** @throws InvalidArgumentError for the first option that is wrong */
 export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): void {
   if (typeof path !== 'string' || path === '') throw new InvalidArgumentError("the path has to be a file name or ':memory:'")
-  const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks, maxValueBytes, maxIndexBytes } = options
+  const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks, maxValueBytes, maxIndexBytes, partSize } = options
   if (!flags.includes(flag)) {
     throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}: use 'r' (read), 'w' (write), 'c' (create if missing) or 'n' (always new)`)
   }
@@ -71,10 +83,19 @@ export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): 
   for (const [name, bytes] of Object.entries({ maxValueBytes, maxIndexBytes })) {
     if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) throw new InvalidArgumentError(`${name} has to be a whole number of bytes, 0 or more`)
   }
+  if (partSize !== undefined && !(Number.isSafeInteger(partSize) && partSize >= 1)) throw new InvalidArgumentError('partSize has to be a whole number of bytes, 1 or more')
+  checkMemory(options.maxMemory)
   checkSchemaOptions(options)
   if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
   checkOffline(path, options)
   if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")
+}
+
+/** @throws InvalidArgumentError */
+export function checkMemory(maxMemory: number | undefined): void {
+  if (maxMemory !== undefined && !(Number.isSafeInteger(maxMemory) && maxMemory >= SMALLEST_MEMORY)) {
+    throw new InvalidArgumentError(`maxMemory has to be a number of bytes, ${SMALLEST_MEMORY} or more`)
+  }
 }
 
 function checkOffline<V>(path: string, { flag = 'r', offline = false }: OpenEbookletOptions<V>): void {

@@ -1,7 +1,10 @@
 import { equalBytes, utf8Decode, utf8Encode } from '../base/bytes.js'
-import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { FormatError } from '../base/error.js'
 import { GroupTooLargeError } from './errors.js'
-import { readTimestamp, writeTimestamp } from './timestamp.js'
+import { countBytes, fixedBytes, GroupLayout, keyLengthBytes, MAX_GROUP_BYTES, timestampBytes, valueLengthBytes } from './group-layout.js'
+import { readTimestamp } from './timestamp.js'
+
+export { MAX_GROUP_BYTES, MAX_KEY_BYTES } from './group-layout.js'
 
 /*
  * One group object. The counts and lengths are big-endian, the timestamp is little-endian.
@@ -17,16 +20,6 @@ import { readTimestamp, writeTimestamp } from './timestamp.js'
  * Everything that names a value stands right before it, so that a reader of a byte range can check what
  * it got. Bytes after the last entry are ignored; of two entries of one key the later one counts.
  */
-const countBytes = 4
-const keyLengthBytes = 2
-const timestampBytes = 7
-const valueLengthBytes = 4
-const fixedBytes = keyLengthBytes + timestampBytes + valueLengthBytes
-
-/** The most bytes of a group object: offsets in the index have 32 bits. */
-export const MAX_GROUP_BYTES = 2 ** 32 - 1
-/** The most bytes of a key. */
-export const MAX_KEY_BYTES = 2 ** 16 - 1
 
 export interface GroupEntry {
   key: string
@@ -38,7 +31,7 @@ export interface GroupEntry {
 export interface EncodedGroup {
   bytes: Uint8Array<ArrayBuffer>
   /** Where the value of each entry starts in `bytes`, in the order of the entries. */
-  offsets: number[]
+  offsets: readonly number[]
 }
 
 /**
@@ -58,44 +51,11 @@ export function checkGroupSize(members: Iterable<{ key: string; length: number }
  * @throws InvalidArgumentError for a key over 65,535 bytes, or a timestamp out of range
  */
 export function encodeGroup(entries: Iterable<GroupEntry>): EncodedGroup {
-  const list: { keyBytes: Uint8Array; entry: GroupEntry }[] = []
-  let size = countBytes
-  for (const entry of entries) {
-    const keyBytes = encodeKey(entry.key)
-    size += fixedBytes + keyBytes.length + entry.value.length
-    list.push({ keyBytes, entry })
-  }
-  if (size > MAX_GROUP_BYTES) throw new GroupTooLargeError(size)
-  const bytes = new Uint8Array(size)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, list.length)
-  let at = countBytes
-  const offsets = list.map(({ keyBytes, entry }) => {
-    at = writeEntryHeader(bytes, view, at, keyBytes, entry)
-    bytes.set(entry.value, at)
-    const offset = at
-    at += entry.value.length
-    return offset
-  })
-  return { bytes, offsets }
-}
-
-function encodeKey(key: string): Uint8Array {
-  const bytes = utf8Encode(key)
-  if (bytes.length > MAX_KEY_BYTES) throw new InvalidArgumentError(`A key of ${bytes.length} bytes is too long; ${MAX_KEY_BYTES} are possible.`)
-  return bytes
-}
-
-function writeEntryHeader(bytes: Uint8Array, view: DataView, start: number, keyBytes: Uint8Array, entry: GroupEntry): number {
-  let at = start
-  view.setUint16(at, keyBytes.length)
-  at += keyLengthBytes
-  bytes.set(keyBytes, at)
-  at += keyBytes.length
-  writeTimestamp(bytes, at, entry.timestamp)
-  at += timestampBytes
-  view.setUint32(at, entry.value.length)
-  return at + valueLengthBytes
+  const members: GroupEntry[] = [...entries]
+  const layout = new GroupLayout(members.map(({ key, timestamp, value }) => ({ key, timestamp, length: value.length })))
+  const bytes = new Uint8Array(layout.size)
+  layout.fill(bytes, 0, (i, from, target) => target.set(members[i]!.value.subarray(from, from + target.length)))
+  return { bytes, offsets: layout.offsets }
 }
 
 export interface DecodedGroupEntry extends GroupEntry {

@@ -31,6 +31,7 @@ export function withLimit(store: ObjectStore, concurrency = 16): ObjectStore {
     complete: (upload, all, options) => take(options, () => parts.complete(upload, all, options)),
     abort: (upload, options) => take(options, () => parts.abort(upload, options)),
     list: (prefix, options) => walk(parts.list(prefix, options), options),
+    listParts: (upload, options) => walk(parts.listParts(upload, options), options),
   }
   return {
     name: store.name,

@@ -4,6 +4,7 @@ import { systemEnvironment, type Environment } from '../base/environment.js'
 import { checkEtag, checkGet, checkPut, checkSize, readableMetadata, resolveRange } from './checks.js'
 import { PreconditionFailedError, UnsupportedOperationError } from './errors.js'
 import { checkKey, checkPrefix, compareKeys } from './keys.js'
+import { MemoryPartUploads, type MemoryUpload } from './memory-part-uploads.js'
 import type {
   CallOptions,
   CopyOptions,
@@ -19,6 +20,7 @@ import type {
   ListOptions,
   ObjectInfo,
   ObjectStore,
+  PartUploads,
   PutOptions,
   PutResult,
   StorePlace,
@@ -50,6 +52,8 @@ export class MemoryBucket {
   readonly id = ++buckets
   readonly #environment: Environment
   readonly #opaque: boolean
+  /** Uploads by parts that are under way, by id. */
+  readonly uploads = new Map<string, MemoryUpload>()
   /** By key; the newest version last. */
   readonly #objects = new Map<string, Version[]>()
   #counter = 0
@@ -60,18 +64,23 @@ export class MemoryBucket {
     this.#environment = options.environment ?? systemEnvironment()
   }
 
+  /** ms since the Unix epoch */
+  now(): number {
+    return Math.floor(this.#environment.now() / 1000)
+  }
+
   latest(key: string): Version | undefined {
     const version = this.#objects.get(key)?.at(-1)
     return version?.bytes === null ? undefined : version
   }
 
-  write(key: string, bytes: Uint8Array | null, metadata: Readonly<Record<string, string>>): Version {
+  write(key: string, bytes: Uint8Array | null, metadata: Readonly<Record<string, string>>, madeOf?: string): Version {
     this.#counter++
-    const etag = bytes === null ? '' : this.#opaque ? `e${this.#counter}` : createHash('md5').update(bytes).digest('hex')
+    const etag = bytes === null ? '' : this.#opaque ? `e${this.#counter}${madeOf?.slice(madeOf.indexOf('-')) ?? ''}` : (madeOf ?? createHash('md5').update(bytes).digest('hex'))
     const version: Version = {
       bytes,
       etag,
-      lastModified: Math.floor(this.#environment.now() / 1000),
+      lastModified: this.now(),
       metadata,
       versionId: this.versioned ? `v${this.#counter}` : undefined,
     }
@@ -110,14 +119,25 @@ export interface MemoryStoreOptions extends MemoryBucketOptions {
 export class MemoryStore implements ObjectStore {
   readonly name: string
   readonly writable = true
-  /** Objects are in memory anyway. */
-  readonly parts = undefined
+  readonly parts: PartUploads
   readonly bucket: MemoryBucket
   #closed = false
 
   constructor(options: MemoryStoreOptions = {}) {
     this.name = options.name ?? 'memory'
     this.bucket = options.bucket ?? new MemoryBucket(options)
+    const { bucket, name } = this
+    this.parts = new MemoryPartUploads({
+      name,
+      uploads: bucket.uploads,
+      now: () => bucket.now(),
+      call: (call, action) => this.#call(call, action),
+      check: (key, call) => {
+        checkKey(name, key)
+        checkPut(call)
+      },
+      place: (key, bytes, etag, call) => this.#place(key, bytes, call, etag),
+    })
   }
 
   get place(): StorePlace {
@@ -153,10 +173,7 @@ export class MemoryStore implements ObjectStore {
     return this.#call(options, () => {
       checkKey(this.name, key)
       checkPut(options)
-      this.#checkCondition(key, options)
-      const metadata = readableMetadata(Object.entries(options.metadata ?? {}))
-      const { etag, versionId } = this.bucket.write(key, body.slice(), metadata)
-      return { etag, versionId }
+      return this.#place(key, body.slice(), options)
     })
   }
 
@@ -207,6 +224,13 @@ export class MemoryStore implements ObjectStore {
   close(): Promise<void> {
     this.#closed = true
     return Promise.resolve()
+  }
+
+  #place(key: string, bytes: Uint8Array, options: PutOptions, madeOf?: string): PutResult {
+    this.#checkCondition(key, options)
+    const metadata = readableMetadata(Object.entries(options.metadata ?? {}))
+    const { etag, versionId } = this.bucket.write(key, bytes, metadata, madeOf)
+    return { etag, versionId }
   }
 
   #snapshot(prefix: string, options: ListOptions) {

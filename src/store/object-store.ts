@@ -116,8 +116,11 @@ export interface PutOptions extends CallOptions {
    */
   metadata?: Readonly<Record<string, string>> | undefined
   contentType?: string | undefined
-  /** Send a checksum (MD5) along, for the store to check what arrives. Default false: the transport's own checks. */
-  checksum?: boolean | undefined
+  /**
+   * Send a checksum (MD5) along, for the store to check what arrives; in hexadecimal digits, where it is known already.
+   * Default false: the transport's own checks.
+   */
+  checksum?: boolean | string | undefined
   /** Write only if no such object exists. */
   ifNoneMatch?: '*' | undefined
   /** Write only if the object exists with this ETag. */
@@ -184,7 +187,7 @@ export interface PartUploads {
   begin(key: string, layout: PartLayout, options?: BeginUploadOptions): Promise<PartUpload>
 
   /** Sends one part, with a checksum that the store verifies. The same part may be sent again: the last one counts. */
-  put(upload: PartUpload, part: PartPlace, bytes: Uint8Array, options?: CallOptions): Promise<UploadedPart>
+  put(upload: PartUpload, part: PartPlace, bytes: Uint8Array, options?: PutPartOptions): Promise<UploadedPart>
 
   /**
    * Makes the object of all its parts, in their order, atomically. Conditions are those of `put`; a server that
@@ -198,6 +201,12 @@ export interface PartUploads {
 
   /** Uploads under way or left behind, by key. A store that sweeps them away by itself lists none. */
   list(prefix: string, options?: CallOptions): AsyncIterable<ListedUpload>
+
+  /**
+   * The parts of an upload that the store has, by number.
+   * @throws StoreRequestError with the reason `NoSuchUpload` when it was completed or given up, or can't be gone on with here
+   */
+  listParts(upload: Pick<PartUpload, 'key' | 'id'>, options?: CallOptions): AsyncIterable<ListedPart>
 }
 
 export interface PartLayout {
@@ -227,9 +236,19 @@ export interface PartPlace {
   offset: number
 }
 
+export interface PutPartOptions extends CallOptions {
+  /** The MD5 of the bytes in hexadecimal digits, where it is known already: it is sent as it is. */
+  md5?: string | undefined
+}
+
 export interface UploadedPart {
   number: number
   etag: string
+}
+
+export interface ListedPart extends UploadedPart {
+  /** Bytes. */
+  size: number
 }
 
 export interface ListedUpload {

@@ -183,7 +183,8 @@ class RetryingStore implements ObjectStore {
       complete: (upload, all, options) => this.#complete(parts, upload, all, options),
       abort: (upload, options) => pauses.retry(options, () => parts.abort(upload, options)),
       // Short, and begun anew as a whole where it breaks off.
-      list: (prefix, options) => anew(pauses, options, () => parts.list(prefix, options)),
+      list: (prefix, options) => anew(pauses, options, () => parts.list(prefix, options), ({ id, key }) => `${id} ${key}`),
+      listParts: (upload, options) => anew(pauses, options, () => parts.listParts(upload, options), ({ number }) => String(number)),
     }
   }
 
@@ -294,12 +295,12 @@ class Pauses {
 }
 
 /** A listing that can't go on from its middle: what was given already is passed over when it is made again. */
-async function* anew<T extends { key: string; id: string }>(pauses: Pauses, options: CallOptions | undefined, open: () => AsyncIterable<T>): AsyncGenerator<T> {
+async function* anew<T>(pauses: Pauses, options: CallOptions | undefined, open: () => AsyncIterable<T>, nameOf: (item: T) => string): AsyncGenerator<T> {
   const given = new Set<string>()
   for (let attempt = 1; ; attempt++) {
     try {
       for await (const item of open()) {
-        const name = `${item.id} ${item.key}`
+        const name = nameOf(item)
         if (given.has(name)) continue
         given.add(name)
         attempt = 1

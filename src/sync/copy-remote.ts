@@ -7,7 +7,6 @@ import type { Environment } from '../base/environment.js'
 import { childPrefix, newId } from '../format/names.js'
 import { AccessDeniedError, PreconditionFailedError, UnsupportedOperationError } from '../store/errors.js'
 import type { ListedObject, ObjectStore } from '../store/object-store.js'
-import { ByteBudget } from '../store/transfer/index.js'
 import { deleteReplaced } from './cleanup.js'
 import { stampName } from './put-db-object.js'
 import type { ConditionalWrites } from './conditions.js'
@@ -17,6 +16,7 @@ import { keysIn, planCopy, type CopyItem } from './plan-copy.js'
 import type { ProgressMeter } from './progress.js'
 import type { WriteLock } from './push-context.js'
 import { decodeSnapshot, getDbObject, type RemoteLocation, type RemoteSnapshot } from './remote.js'
+import type { Transfer } from './transfer.js'
 import { CopyCommitError, TargetExistsError } from './whole-remote-errors.js'
 
 export interface CopyRemoteResult {
@@ -42,9 +42,8 @@ export interface CopyRemoteContext {
   environment: Environment
   meter: ProgressMeter
   signal: AbortSignal | undefined
-  /** Bytes that are held in memory at most, besides the db object. */
-  memory: number
-  partSize: number
+  /** Bounds what is held in memory, besides the db object. */
+  transfer: Transfer
 }
 
 interface Source {
@@ -108,9 +107,9 @@ class CopyRun {
   readonly #done = new Map<string, number | undefined>()
 
   constructor(context: CopyRemoteContext) {
-    const { source, target, memory, partSize } = context
+    const { source, target, transfer } = context
     this.#context = context
-    this.#copier = new ObjectCopier({ from: source.store, to: target.store, budget: new ByteBudget(memory), partSize })
+    this.#copier = new ObjectCopier({ from: source.store, to: target.store, ...transfer })
   }
 
   /** Brings every object of the state; returns the source objects that weren't there any more. */

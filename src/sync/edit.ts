@@ -11,7 +11,8 @@ export function writeValue(state: SyncState, key: string, value: Uint8Array, tim
 export function deleteKey(state: SyncState, key: string): boolean {
   if (!state.has(key)) return false
   state.local.delete(key)
-  if (state.visibleIndex.has(key)) state.pending.addDelete(key)
+  // What a push that runs is sending may be on the remote when it has ended.
+  if (state.visibleIndex.has(key) || state.pending.pushRuns) state.pending.addDelete(key)
   else state.pending.forget(key)
   return true
 }

@@ -1,6 +1,6 @@
 /** Getting values from the remote and keeping them in the local file. */
 import type { Environment } from '../base/environment.js'
-import { decodeGroup, type DecodedGroupEntry, entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
+import { entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
 import { format1GroupKey, groupKey, valueKey } from '../format/names.js'
 import type { GetResult } from '../store/object-store.js'
 import { forEachConcurrent, waitFor } from './concurrency.js'
@@ -11,6 +11,9 @@ import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './pla
 import type { ProgressMeter } from './progress.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
+import { transferWithin, type Transfer } from './transfer.js'
+import { useWholeObject } from './value-object.js'
+import { findInGroup } from './whole-group.js'
 
 export interface FetchOptions {
   signal?: AbortSignal | undefined
@@ -43,12 +46,14 @@ export class ValueFetcher implements ValueSource {
   readonly #state: SyncState
   readonly #pull: Pull
   readonly #sleep: Environment['sleep']
+  readonly #transfer: Transfer
   readonly #underWay = new Map<string, Promise<Uint8Array | undefined>>()
 
   constructor(remote: RemoteLocation, state: SyncState, environment: Pick<Environment, 'sleep'>, pull: Pull) {
     this.#remote = remote
     this.#state = state
     this.#pull = pull
+    this.#transfer = remote.transfer ?? transferWithin()
     this.#sleep = (ms, signal) => environment.sleep(ms, signal)
   }
 
@@ -83,7 +88,7 @@ export class ValueFetcher implements ValueSource {
     for (const value of wanted) (this.#underWay.has(value.key) ? joined : fresh).push(value)
     const { promise, settle } = this.#announce(fresh)
     const deliver = (key: string, value: Uint8Array | undefined) => {
-      settle.get(key)?.(value)
+      settle(key, value)
       options.deliver?.(key, value)
     }
     const running = this.#fetchFresh(fresh, { ...options, deliver })
@@ -99,26 +104,29 @@ export class ValueFetcher implements ValueSource {
 
   /** Makes the keys joinable by other callers until the run has ended. */
   #announce(wanted: readonly WantedValue[]) {
-    const settle = new Map<string, (value: Uint8Array | undefined) => void>()
-    const rejects: ((error: unknown) => void)[] = []
+    interface Waiting {
+      resolve: (value: Uint8Array | undefined) => void
+      reject: (error: unknown) => void
+    }
+    const waiting = new Map<string, Waiting>()
     for (const { key } of wanted) {
-      const shared = new Promise<Uint8Array | undefined>((resolve, reject) => {
-        settle.set(key, resolve)
-        rejects.push(reject)
-      })
+      const shared = new Promise<Uint8Array | undefined>((resolve, reject) => waiting.set(key, { resolve, reject }))
       shared.catch(() => undefined)
       this.#underWay.set(key, shared)
     }
-    const end = () => {
-      for (const { key } of wanted) this.#underWay.delete(key)
+    // Forgotten one by one: all that come until the end would not fit into memory.
+    const end = (key: string) => {
+      const found = waiting.get(key)
+      if (waiting.delete(key)) this.#underWay.delete(key)
+      return found
     }
     const follow = (run: Promise<void>) => {
-      run.then(end, (error: unknown) => {
-        end()
-        for (const reject of rejects) reject(error)
-      })
+      run.then(
+        () => [...waiting.keys()].forEach(end),
+        (error: unknown) => [...waiting.keys()].forEach((key) => end(key)?.reject(error)),
+      )
     }
-    return { promise: { follow }, settle }
+    return { promise: { follow }, settle: (key: string, value: Uint8Array | undefined) => end(key)?.resolve(value) }
   }
 
   async #fetchFresh(wanted: readonly WantedValue[], options: FetchOptions): Promise<void> {
@@ -212,8 +220,19 @@ export class ValueFetcher implements ValueSource {
     return gone
   }
 
+  /* The index doesn't tell how large a value of its own object is. */
   async #readValue(wanted: WantedValue, options: FetchOptions): Promise<boolean> {
-    const result = await this.#getValue(wanted.key, options)
+    const { store, dbKey } = this.#remote
+    const reading = { transfer: this.#transfer, maxBytes: this.#maxValueBytes, signal: options.signal }
+    try {
+      return await useWholeObject(store, valueKey(dbKey, wanted.key), reading, (result) => this.#takeValue(wanted, result, options))
+    } catch (cause) {
+      if (cause instanceof ResponseTooLargeError) throw this.#tooLarge(wanted.key, cause)
+      throw cause
+    }
+  }
+
+  #takeValue(wanted: WantedValue, result: GetResult, options: FetchOptions): boolean {
     if (result.status !== 'ok') return false
     const stamp = result.info.metadata['timestamp']
     const time = stamp === undefined ? undefined : Number(stamp)
@@ -223,17 +242,6 @@ export class ValueFetcher implements ValueSource {
     this.#keep(wanted, result.bytes, options)
     options.meter?.done({ groups: 1 })
     return true
-  }
-
-  /* The index doesn't tell how large a value of its own object is. */
-  async #getValue(key: string, { signal }: FetchOptions): Promise<GetResult> {
-    const { store, dbKey } = this.#remote
-    try {
-      return await store.get(valueKey(dbKey, key), { signal, maxBytes: this.#maxValueBytes })
-    } catch (cause) {
-      if (cause instanceof ResponseTooLargeError) throw this.#tooLarge(key, cause)
-      throw cause
-    }
   }
 
   get #maxValueBytes(): number {
@@ -249,8 +257,9 @@ export class ValueFetcher implements ValueSource {
     if (key === undefined) return [...wanted]
     const unread: WantedValue[] = []
     let missing = false
-    await forEachConcurrent(planRangeReads(wanted), groupsAtOnce, async (range) => {
-      const outcome = await this.#readRange(key, range, options)
+    const { budget, partSize } = this.#transfer
+    await forEachConcurrent(planRangeReads(wanted, { maxRange: partSize }), groupsAtOnce, async (range) => {
+      const outcome = await budget.with(range.length, options.signal, () => this.#readRange(key, range, options))
       if (outcome === 'missing') missing = true
       else unread.push(...outcome)
     })
@@ -275,19 +284,15 @@ export class ValueFetcher implements ValueSource {
   }
 
   async #readWholeGroup(key: string, wanted: readonly WantedValue[], options: FetchOptions): Promise<WantedValue[]> {
-    const result = await this.#remote.store.get(key, { maxBytes: MAX_GROUP_BYTES, signal: options.signal })
-    if (result.status !== 'ok') return [...wanted]
-    const found = new Map<string, DecodedGroupEntry>()
-    const names = new Set(wanted.map((value) => value.key))
-    for (const entry of decodeGroup(result.bytes)) if (names.has(entry.key)) found.set(entry.key, entry)
-    const gone: WantedValue[] = []
-    for (const value of wanted) {
-      const entry = found.get(value.key)
-      if (!entry || !this.#isCurrent(entry, value)) gone.push(value)
-      else if (entry.value.length > this.#maxValueBytes) throw this.#tooLarge(value.key)
-      else this.#keep(value, entry.value.slice(), options)
-    }
-    return gone
+    const left = new Map(wanted.map((value) => [value.key, value]))
+    await findInGroup(this.#remote.store, key, new Set(left.keys()), this.#transfer, (entry) => {
+      const value = left.get(entry.key)
+      if (!value || !this.#isCurrent(entry, value)) return
+      if (entry.value.length > this.#maxValueBytes) throw this.#tooLarge(value.key)
+      left.delete(entry.key)
+      this.#keep(value, entry.value.slice(), options)
+    }, options.signal)
+    return [...left.values()]
   }
 
   #stillRemote(value: WantedValue): boolean {

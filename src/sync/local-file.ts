@@ -1,6 +1,16 @@
 /** What a session needs of its local file. A `Booklet` is one; so is the layered file of a reader, which shares one with others. */
 import type { RepairReport, ReservedSlots } from '../booklet/index.js'
 
+/** The places of values, from which a push reads while the file is written to. */
+export interface ValuePlaces {
+  /** @returns position and bytes of the value, and its µs */
+  locate(key: string): { offset: number; length: number; timestamp: number } | undefined
+  /** Fills `target` with the bytes from a position on. */
+  read(offset: number, target: Uint8Array): void
+  /** Keeps everything where it lies, until the function that this gives is called. */
+  hold(): () => void
+}
+
 export interface LocalFile {
   /** Undefined for one in memory. */
   readonly path: string | undefined
@@ -32,6 +42,8 @@ export interface LocalFile {
   getEntryBytes(key: string): { value: Uint8Array; timestamp: number | undefined } | undefined
   /** Bytes of a value, without reading it. */
   lengthOf(key: string): number | undefined
+  /** Where the values lie; undefined in a file from which nobody pushes. */
+  readonly places?: ValuePlaces | undefined
   /** Every key with its µs, without reading values. */
   timestamps(): IterableIterator<[string, number]>
   /** @param options timestamp: µs */

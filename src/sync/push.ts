@@ -13,7 +13,8 @@ import { pull } from './pull.js'
 import { nothingPushed, type AdjustedTimestamp, type PushResult } from './push-result.js'
 import type { PushContext } from './push-context.js'
 import type { SyncState } from './state.js'
-import { uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
+import { transferWithin } from './transfer.js'
+import { placesOf, uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
 
 export interface PushOptions {
   /** Cancels the push before its commit; everything stays pending. */
@@ -28,14 +29,17 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
   if (pending.isEmpty && state.remote.timestamp !== null) return nothingPushed
   await lock.verify(options.signal)
   // An earlier commit may have arrived after all: find out what the remote is before building on it.
-  if (state.remoteInDoubt) await pull(state, context.remote, options.signal)
+  if (state.remoteInDoubt) {
+    await pull(state, context.remote, options.signal)
+    forgetVainDeletes(state)
+  }
   pending.beginPush()
   try {
     const { revision } = state
     const adjusted = adjustTimestamps(state, environment)
     state.save()
     const meter = new ProgressMeter(environment, options.onProgress)
-    const uploaded = await upload({ ...context, meter, signal: options.signal })
+    const uploaded = await upload({ ...context, transfer: context.remote.transfer ?? transferWithin(), meter, signal: options.signal })
     const failed = { ...nothingPushed, ok: false, failures: uploaded.failures, adjusted }
     if (!isWorthACommit(state, uploaded)) return failed
     meter.begin('commit', { bytes: 0, groups: 0 })
@@ -59,7 +63,13 @@ export async function push(context: PushContext, options: PushOptions = {}): Pro
     }
   } finally {
     pending.endPush()
+    if (!state.remoteInDoubt) forgetVainDeletes(state)
   }
+}
+
+/** Deletes, made while a push ran, of what did not come to the remote by it. */
+function forgetVainDeletes({ pending, visibleIndex }: SyncState): void {
+  for (const key of [...pending.deletes]) if (!visibleIndex.has(key)) pending.forget(key)
 }
 
 /** Writes whose clock is behind the remote's entry would be invisible: they get a timestamp just after it. */
@@ -79,7 +89,17 @@ function adjustTimestamps(state: SyncState, environment: Environment): AdjustedT
   return adjusted
 }
 
-function upload(context: UploadContext): Promise<Uploaded> {
+/* What is sent is read from the local file while it is sent: nothing may move there. */
+async function upload(context: UploadContext): Promise<Uploaded> {
+  const letGo = placesOf(context.state).hold()
+  try {
+    return await uploadPlanned(context)
+  } finally {
+    letGo()
+  }
+}
+
+function uploadPlanned(context: UploadContext): Promise<Uploaded> {
   const { state, meter } = context
   const { pending } = state
   if (typeof pending.numGroups !== 'number') {

@@ -2,6 +2,7 @@
 import { ResponseTooLargeError } from '../store/errors.js'
 import type { GetOptions, GetResult, ObjectStore } from '../store/object-store.js'
 import { RemoteTooLargeError } from './errors.js'
+import type { Transfer } from './transfer.js'
 
 /** What is accepted from a remote: anyone may publish one. */
 export interface RemoteLimits {
@@ -19,6 +20,8 @@ export interface RemoteLocation {
   /** The key of the db object; everything else of the database lies below it. */
   dbKey: string
   limits?: RemoteLimits | undefined
+  /** What bounds the memory of pushes and loads. Default: 64 MiB for each kind of call. */
+  transfer?: Transfer | undefined
   /** Whether a database of format 1 is read too. It is never written, so writers refuse it. Default false. */
   acceptFormat1?: boolean | undefined
 }

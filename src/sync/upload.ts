@@ -1,18 +1,22 @@
 /** Writing the values of a push: new group generations, or single value objects. Nothing live is touched in grouped mode. */
 import type { Environment } from '../base/environment.js'
 import type { IndexEntry } from '../format/index-entry.js'
-import { checkGroupSize, encodeGroup, type GroupEntry } from '../format/group.js'
+import { checkGroupSize } from '../format/group.js'
+import { GroupLayout, type GroupMember } from '../format/group-layout.js'
 import { groupKey, newId, valueKey } from '../format/names.js'
 import { timestampAfter } from '../format/timestamp.js'
+import { putLarge, type LargeSource } from '../store/transfer/index.js'
 import { forEachConcurrent } from './concurrency.js'
 import type { ValueSource } from './fetch.js'
 import type { GroupPlan } from './plan-push.js'
+import type { ValuePlaces } from './local-file.js'
 import type { ProgressMeter } from './progress.js'
 import type { PushFailure } from './push-result.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
+import type { Transfer } from './transfer.js'
 
-/** Groups that are packed and sent side by side: what bounds the memory of a push. */
+/** Groups that are laid out and sent side by side. What is in memory of them, the transfer bounds. */
 const groupsAtOnce = 6
 /** Single values that are sent side by side. */
 const valuesAtOnce = 32
@@ -36,12 +40,19 @@ export interface UploadContext {
   state: SyncState
   fetcher: ValueSource
   environment: Environment
+  transfer: Transfer
   meter: ProgressMeter
   signal: AbortSignal | undefined
 }
 
 function nothingYet(): Uploaded {
   return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, failures: [] }
+}
+
+/** Where values of the local file lie. */
+export function placesOf({ local }: SyncState): ValuePlaces {
+  if (local.places === undefined) throw new Error('a file that is shared by readers is not pushed from')
+  return local.places
 }
 
 /** Repacks and uploads the planned groups. One that fails is told in `failures` and leaves the others alone. */
@@ -61,29 +72,59 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
 }
 
 async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
-  const { state, remote, environment, signal, meter } = context
+  const { state, environment } = context
   checkGroupSize(lengths(state, plan))
   await fetchMissing(context, plan.kept)
   // A key that was deleted while the push runs leaves with this commit: its value is no longer here to be kept.
   const deleted = plan.kept.filter((key) => state.pending.deletes.has(key))
+  // From here on the group is what is here now, whatever is set or deleted while it is sent.
   const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
   if (members.length > 0) {
     const generation = newId(environment)
-    const packed = encodeGroup(members)
-    meter.grow({ bytes: packed.bytes.length })
-    await remote.store.put(groupKey(remote.dbKey, plan.gid, generation), packed.bytes, { signal })
-    members.forEach(({ key, timestamp, value }, i) => {
-      done.entries.set(key, { timestamp, offset: packed.offsets[i]!, length: value.length })
-    })
+    const layout = new GroupLayout(members)
+    await send(context, groupKey(context.remote.dbKey, plan.gid, generation), groupSource(placesOf(state), layout, members))
+    members.forEach(({ key, timestamp, length }, i) => done.entries.set(key, { timestamp, offset: layout.offsets[i]!, length }))
     done.objects++
-    done.bytes += packed.bytes.length
-    meter.done({ bytes: packed.bytes.length })
+    done.bytes += layout.size
     done.generations.set(plan.gid, generation)
   } else {
     done.generations.set(plan.gid, null)
   }
   done.written.push(...plan.written)
   done.deleted.push(...plan.deleted, ...deleted)
+}
+
+async function send({ remote, transfer, meter, signal }: UploadContext, key: string, source: LargeSource, metadata?: Record<string, string>): Promise<void> {
+  meter.grow({ bytes: source.size })
+  await putLarge(remote.store, key, source, { ...transfer, metadata, signal, onSent: (bytes) => meter.done({ bytes }) })
+}
+
+/** A value as it is when the group is laid out: its place in the local file, where the bytes stay while the push runs. */
+interface PlacedMember extends GroupMember {
+  place: number
+}
+
+function groupSource(places: ValuePlaces, layout: GroupLayout, members: readonly PlacedMember[]): LargeSource {
+  const readValue = (i: number, from: number, target: Uint8Array) => places.read(members[i]!.place + from, target)
+  return {
+    size: layout.size,
+    read(offset, length) {
+      const piece = new Uint8Array(length)
+      layout.fill(piece, offset, readValue)
+      return piece
+    },
+  }
+}
+
+function valueSource(places: ValuePlaces, { place, length }: PlacedMember): LargeSource {
+  return {
+    size: length,
+    read(offset, bytes) {
+      const piece = new Uint8Array(bytes)
+      places.read(place + offset, piece)
+      return piece
+    },
+  }
 }
 
 /** What the group will hold, told without reading or fetching a value. */
@@ -102,23 +143,28 @@ async function fetchMissing(context: UploadContext, keys: readonly string[]): Pr
 }
 
 /** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began is no longer here: the change goes instead. */
-function* keptMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
+function* keptMembers(state: SyncState, keys: readonly string[]): Generator<PlacedMember> {
   const { written, deletes } = state.pending
   for (const key of keys) {
     if (deletes.has(key)) continue
     const entry = state.index.get(key)
-    const local = state.local.getEntryBytes(key)
+    const local = placesOf(state).locate(key)
     if (!entry || !local) throw new Error(`the value of ${JSON.stringify(key)} left the local file during the push`)
-    yield { key, timestamp: written.has(key) ? newTimestamp(state, key, local.timestamp!) : entry.timestamp, value: local.value }
+    yield { key, timestamp: written.has(key) ? newTimestamp(state, key, local.timestamp) : entry.timestamp, length: local.length, place: local.offset }
   }
 }
 
 /** A write that was taken back while the push runs is left out. */
-function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<GroupEntry> {
+function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<PlacedMember> {
   for (const key of keys) {
-    const local = state.local.getEntryBytes(key)
-    if (local) yield { key, timestamp: newTimestamp(state, key, local.timestamp!), value: local.value }
+    const member = writtenMember(state, key)
+    if (member) yield member
   }
+}
+
+function writtenMember(state: SyncState, key: string): PlacedMember | undefined {
+  const local = placesOf(state).locate(key)
+  return local && { key, timestamp: newTimestamp(state, key, local.timestamp), length: local.length, place: local.offset }
 }
 
 /** Of a value that may have been set since the push began, by a clock that is behind: never older than what it replaces. */
@@ -134,22 +180,19 @@ export async function uploadValues(context: UploadContext, written: readonly str
   done.deleted.push(...deleted)
   await forEachConcurrent(written, valuesAtOnce, async (key) => {
     signal?.throwIfAborted()
-    const local = state.local.getEntryBytes(key)
-    if (!local) return
-    meter.grow({ bytes: local.value.length })
+    const member = writtenMember(state, key)
+    if (!member) return
     try {
-      const timestamp = newTimestamp(state, key, local.timestamp!)
-      const metadata = { timestamp: String(timestamp) }
-      await remote.store.put(valueKey(remote.dbKey, key), local.value, { metadata, signal })
-      done.entries.set(key, { timestamp, offset: 0, length: 0 })
+      await send(context, valueKey(remote.dbKey, key), valueSource(placesOf(state), member), { timestamp: String(member.timestamp) })
+      done.entries.set(key, { timestamp: member.timestamp, offset: 0, length: 0 })
       done.written.push(key)
       done.objects++
-      done.bytes += local.value.length
+      done.bytes += member.length
     } catch (error) {
       signal?.throwIfAborted()
       done.failures.push({ group: undefined, keys: [key], error: asError(error) })
     }
-    meter.done({ bytes: local.value.length, groups: 1 })
+    meter.done({ groups: 1 })
   })
   return done
 }

@@ -1,11 +1,11 @@
 /** A store that passes everything on, writes down each call, and lets a test step in before or after one. */
 import type {
   CallOptions, CopyOptions, CopyResult, DeleteResult, DeleteTarget, GetOptions, GetResult, HeadOptions, HeadResult,
-  ListedObject, ListedUpload, ListedVersion, ObjectStore, PartUploads, PutOptions, PutResult, StorePlace,
+  ListedObject, ListedPart, ListedUpload, ListedVersion, ObjectStore, PartUpload, PartUploads, PutOptions, PutResult, StorePlace,
 } from '../../src/store/object-store.js'
 
 export interface RecordedCall {
-  op: 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads'
+  op: 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads' | 'listParts'
   key: string
   bytesUp: number
   bytesDown: number
@@ -86,6 +86,10 @@ export class RecordingStore implements ObjectStore {
       await this.#record('listUploads', prefix, async () => undefined)
       yield* parts.list(prefix, options)
     }
+    const listParts = async function* (this: RecordingStore, upload: Pick<PartUpload, 'key' | 'id'>, options?: CallOptions): AsyncGenerator<ListedPart> {
+      await this.#record('listParts', upload.key, async () => undefined)
+      yield* parts.listParts(upload, options)
+    }
     return {
       minPartSize: parts.minPartSize,
       maxParts: parts.maxParts,
@@ -98,6 +102,7 @@ export class RecordingStore implements ObjectStore {
       complete: (upload, all, options) => this.#record('completeUpload', upload.key, () => parts.complete(upload, all, options)),
       abort: (upload, options) => this.#record('abortUpload', upload.key, () => parts.abort(upload, options)),
       list: list.bind(this),
+      listParts: listParts.bind(this),
     }
   }
 

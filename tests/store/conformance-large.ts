@@ -245,6 +245,22 @@ function uploads(c: LargeContext) {
     expect(await left(c, prefix)).toEqual([])
   })
 
+  test('tell which parts they have, with their sizes', async () => {
+    const key = `${c.prefix()}k`
+    const upload = await begin(key, 2 * partSize)
+    const listed = async () => {
+      const found = []
+      for await (const part of parts().listParts({ key, id: upload.id })) found.push(part)
+      return found
+    }
+    expect(await listed()).toEqual([])
+    const second = await parts().put(upload, { number: 2, offset: partSize }, text('second'), { md5: md5(text('second')) })
+    const first = await parts().put(upload, place, text('first'))
+    expect(await listed()).toEqual([{ ...first, size: 5 }, { ...second, size: 6 }])
+    await parts().abort(upload)
+    await expect(listed()).rejects.toMatchObject({ code: 'STORE_REQUEST', reason: 'NoSuchUpload' })
+  })
+
   test('a part may be sent again: the last one counts', async () => {
     const key = `${c.prefix()}k`
     const upload = await begin(key)

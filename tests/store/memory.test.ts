@@ -4,8 +4,6 @@ import { objectStoreConformance } from './conformance.js'
 
 /* Its buckets are objects of this process, so none can be missing. */
 const missingBuckets = false
-/* Its objects are in memory anyway. */
-const parts = false
 
 objectStoreConformance(
   'memory',
@@ -13,7 +11,7 @@ objectStoreConformance(
     const bucket = new MemoryBucket()
     return Promise.resolve({ open: () => new MemoryStore({ bucket }) })
   },
-  { missingBuckets, parts },
+  { missingBuckets },
 )
 
 objectStoreConformance(
@@ -22,7 +20,7 @@ objectStoreConformance(
     const bucket = new MemoryBucket({ versioned: true })
     return Promise.resolve({ open: () => new MemoryStore({ bucket }) })
   },
-  { versions: true, missingBuckets, parts },
+  { versions: true, missingBuckets },
 )
 
 objectStoreConformance(
@@ -31,7 +29,7 @@ objectStoreConformance(
     const bucket = new MemoryBucket({ etags: 'opaque' })
     return Promise.resolve({ open: () => new MemoryStore({ bucket }) })
   },
-  { missingBuckets, parts },
+  { missingBuckets },
 )
 
 describe('memory store', () => {

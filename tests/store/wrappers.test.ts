@@ -55,15 +55,13 @@ function failing(store: ObjectStore, times: number, options: { after?: boolean; 
 
 /* The buckets of a memory store are objects of this process, so none can be missing. */
 const missingBuckets = false
-/* Its objects are in memory anyway. */
-const parts = false
 
 async function retryOverMemory() {
   const bucket = new MemoryBucket()
   return { open: () => withRetry(new MemoryStore({ bucket })) }
 }
 
-objectStoreConformance('retry over memory', retryOverMemory, { missingBuckets, parts })
+objectStoreConformance('retry over memory', retryOverMemory, { missingBuckets })
 
 objectStoreConformance(
   'limit over retry over memory, versioned',
@@ -71,7 +69,7 @@ objectStoreConformance(
     const bucket = new MemoryBucket({ versioned: true })
     return { open: () => withLimit(withRetry(new MemoryStore({ bucket })), 3) }
   },
-  { versions: true, missingBuckets, parts },
+  { versions: true, missingBuckets },
 )
 
 /**
@@ -125,14 +123,14 @@ async function retryOverFailures() {
   return { open }
 }
 
-objectStoreConformance('retry over a store that keeps failing', retryOverFailures, { missingBuckets, parts })
+objectStoreConformance('retry over a store that keeps failing', retryOverFailures, { missingBuckets })
 
 async function countingOverMemory() {
   const bucket = new MemoryBucket()
   return { open: () => countingStore(new MemoryStore({ bucket })).store }
 }
 
-objectStoreConformance('counting over memory', countingOverMemory, { missingBuckets, parts })
+objectStoreConformance('counting over memory', countingOverMemory, { missingBuckets })
 
 /** The directory store takes parts; each third call of it and of its uploads fails, before or after it has acted. */
 async function failingDirectory() {
@@ -155,7 +153,7 @@ async function failingDirectory() {
   const open = () => {
     const store = new DirectoryStore({ root })
     const { minPartSize, maxParts } = store.parts
-    const uploads = { minPartSize, maxParts, list: store.parts.list.bind(store.parts), ...flaky<PartUploads>(store.parts, ['begin', 'put', 'complete', 'abort']) } as PartUploads
+    const uploads = { minPartSize, maxParts, list: store.parts.list.bind(store.parts), listParts: store.parts.listParts.bind(store.parts), ...flaky<PartUploads>(store.parts, ['begin', 'put', 'complete', 'abort']) } as PartUploads
     return withLimit(withRetry(altered(store, { ...flaky<ObjectStore>(store, ['get', 'head', 'put', 'delete', 'copy']), parts: uploads }), { environment }), 5)
   }
   return { open, missing: () => withRetry(new DirectoryStore({ root: join(root, 'not-there') })), dispose: () => rm(root, { recursive: true }) }

@@ -1,6 +1,6 @@
 import type { ObjectStore } from '../../src/store/object-store.js'
 
-export type CallKind = 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads'
+export type CallKind = 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads' | 'listParts'
 
 export interface CallCounts {
   calls: Record<CallKind, number>
@@ -12,7 +12,7 @@ export interface CallCounts {
 
 /** A store with counters: how many calls of each kind, and how many bytes. Failed calls count too. */
 export function countingStore(store: ObjectStore): { store: ObjectStore; counts: CallCounts } {
-  const zero = (): Record<CallKind, number> => ({ get: 0, head: 0, put: 0, delete: 0, list: 0, listVersions: 0, copy: 0, beginUpload: 0, putPart: 0, completeUpload: 0, abortUpload: 0, listUploads: 0 })
+  const zero = (): Record<CallKind, number> => ({ get: 0, head: 0, put: 0, delete: 0, list: 0, listVersions: 0, copy: 0, beginUpload: 0, putPart: 0, completeUpload: 0, abortUpload: 0, listUploads: 0, listParts: 0 })
   const counts: CallCounts = {
     calls: zero(),
     bytesUp: 0,
@@ -51,6 +51,10 @@ export function countingStore(store: ObjectStore): { store: ObjectStore; counts:
         list(prefix, options) {
           counts.calls.listUploads++
           return parts.list(prefix, options)
+        },
+        listParts(upload, options) {
+          counts.calls.listParts++
+          return parts.listParts(upload, options)
         },
       },
       async get(key, options) {

@@ -3,7 +3,7 @@ import { open, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readableMetadata } from '../checks.js'
 import { StoreRequestError } from '../errors.js'
-import type { BeginUploadOptions, CallOptions, CompleteUploadOptions, ListedUpload, PartLayout, PartPlace, PartUpload, PartUploads, PutResult, UploadedPart } from '../object-store.js'
+import type { BeginUploadOptions, CallOptions, CompleteUploadOptions, ListedPart, ListedUpload, PartLayout, PartPlace, PartUpload, PartUploads, PutResult, UploadedPart } from '../object-store.js'
 import { partsEtag } from '../part-etag.js'
 import { encodeHead, etagOf, writeAll } from './object-file.js'
 
@@ -20,6 +20,12 @@ export interface DirectoryPartsHost {
   place: (key: string, temporary: string, options: CompleteUploadOptions) => Promise<void>
 }
 
+interface SentPart {
+  etag: string
+  /** Bytes. */
+  size: number
+}
+
 /**
  * Uploads by parts into a file beside, which becomes the object when it is complete. What a crash leaves is swept away
  * with the other temporary files; so none are listed. An upload goes on only with the store that began it.
@@ -29,7 +35,7 @@ export class DirectoryPartUploads implements PartUploads {
   readonly maxParts = 1_000_000
   readonly #host: DirectoryPartsHost
   /** ETags of the parts that are there, by upload and number. */
-  readonly #sent = new Map<string, Map<number, string>>()
+  readonly #sent = new Map<string, Map<number, SentPart>>()
 
   constructor(host: DirectoryPartsHost) {
     this.#host = host
@@ -51,7 +57,7 @@ export class DirectoryPartUploads implements PartUploads {
     return this.#withFile(upload, options, async (file, sent) => {
       await writeAll(file, bytes, () => this.#host.check(options), headOf(upload, undefined).length + offset)
       const etag = etagOf(bytes)
-      sent.set(number, etag)
+      sent.set(number, { etag, size: bytes.length })
       return { number, etag }
     })
   }
@@ -60,7 +66,7 @@ export class DirectoryPartUploads implements PartUploads {
     return this.#withFile(upload, options, async (file, sent) => {
       const head = headOf(upload, parts)
       const { size } = await file.stat()
-      const wrong = parts.some(({ number, etag }, i) => number !== i + 1 || sent.get(number) !== etag)
+      const wrong = parts.some(({ number, etag }, i) => number !== i + 1 || sent.get(number)?.etag !== etag)
       if (wrong || parts.length !== countOf(upload.layout) || size !== head.length + upload.layout.size) {
         throw this.#refusal(upload.key, 'InvalidPart', 'not all of its parts are there')
       }
@@ -86,10 +92,18 @@ export class DirectoryPartUploads implements PartUploads {
     yield* []
   }
 
-  #withFile<T>(upload: PartUpload, options: CallOptions, action: (file: FileHandle, sent: Map<number, string>) => Promise<T>): Promise<T> {
+  async *listParts({ key, id }: Pick<PartUpload, 'key' | 'id'>, options: CallOptions = {}): AsyncGenerator<ListedPart> {
+    await Promise.resolve()
+    this.#host.check(options)
+    const sent = this.#sent.get(id)
+    if (sent === undefined) throw this.#noSuchUpload(key)
+    for (const [number, part] of [...sent].sort(([a], [b]) => a - b)) yield { number, ...part }
+  }
+
+  #withFile<T>(upload: PartUpload, options: CallOptions, action: (file: FileHandle, sent: Map<number, SentPart>) => Promise<T>): Promise<T> {
     return this.#host.call(upload.key, options, async () => {
       const sent = this.#sent.get(upload.id)
-      if (sent === undefined) throw this.#refusal(upload.key, 'NoSuchUpload', 'there is no such upload under way here: it was completed or given up')
+      if (sent === undefined) throw this.#noSuchUpload(upload.key)
       const file = await open(this.#path(upload), 'r+')
       try {
         return await action(file, sent)
@@ -103,6 +117,10 @@ export class DirectoryPartUploads implements PartUploads {
   #path({ key, id }: Pick<PartUpload, 'key' | 'id'>): string {
     if (!/^[0-9a-f-]{36}$/.test(id)) throw this.#refusal(key, 'NoSuchUpload', 'this is not the id of an upload')
     return join(this.#host.temporary, id)
+  }
+
+  #noSuchUpload(key: string): StoreRequestError {
+    return this.#refusal(key, 'NoSuchUpload', 'there is no such upload under way here: it was completed or given up')
   }
 
   #refusal(key: string, reason: string, what: string): StoreRequestError {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
+import { fromHex, toBase64 } from '../../base/bytes.js'
 import { StoreRequestError } from '../errors.js'
 import { bareEtag } from '../http/answers.js'
-import type { BeginUploadOptions, CallOptions, CompleteUploadOptions, ListedUpload, PartLayout, PartPlace, PartUpload, PartUploads, PutResult, UploadedPart } from '../object-store.js'
+import type { BeginUploadOptions, CallOptions, CompleteUploadOptions, ListedPart, ListedUpload, PartLayout, PartPlace, PartUpload, PartUploads, PutPartOptions, PutResult, UploadedPart } from '../object-store.js'
 import { partsEtag } from '../part-etag.js'
 import type { S3Client } from './client.js'
 import { uploadPage, walkUploads } from './listing.js'
-import { escapeXml } from './xml.js'
+import { escapeXml, type XmlElement } from './xml.js'
 
 export interface S3PartUploadsHost {
   client: S3Client
@@ -37,7 +38,7 @@ export class S3PartUploads implements PartUploads {
     return { key, id, layout, options: { metadata, contentType } }
   }
 
-  async put(upload: PartUpload, { number }: PartPlace, bytes: Uint8Array, options: CallOptions = {}): Promise<UploadedPart> {
+  async put(upload: PartUpload, { number }: PartPlace, bytes: Uint8Array, options: PutPartOptions = {}): Promise<UploadedPart> {
     const { client } = this.#host
     this.#host.check(upload.key, options)
     const response = await client.send({
@@ -45,7 +46,7 @@ export class S3PartUploads implements PartUploads {
       action: `PUT part ${number} of`,
       key: upload.key,
       query: { partNumber: String(number), uploadId: upload.id },
-      headers: { 'content-md5': md5(bytes) },
+      headers: { 'content-md5': contentMd5(bytes, options.md5) },
       body: bytes,
       mayLeaveUnsigned: true,
       accept: [200],
@@ -105,11 +106,40 @@ export class S3PartUploads implements PartUploads {
       client.checkOpen(options.signal)
     }
   }
+
+  async *listParts({ key, id }: Pick<PartUpload, 'key' | 'id'>, options: CallOptions = {}): AsyncGenerator<ListedPart> {
+    const { client } = this.#host
+    this.#host.check(key, options)
+    let marker = 0
+    for (let more = true; more; ) {
+      const query: Record<string, string> = { uploadId: id, ...(marker === 0 ? {} : { 'part-number-marker': String(marker) }) }
+      const root = await client.sendForXml({ method: 'GET', action: 'list parts of', key, query, accept: [200], signal: options.signal })
+      const before = marker
+      for (const element of root.all('Part')) {
+        const part = listedPart(element)
+        // Some servers begin a page with the marker itself.
+        if (part.number <= marker) continue
+        marker = part.number
+        yield part
+        client.checkOpen(options.signal)
+      }
+      more = root.value('IsTruncated') === 'true' && marker > before
+    }
+  }
 }
 
-/** Base64 MD5, as Content-MD5 has it: what every S3 server verifies. */
-export function md5(bytes: Uint8Array): string {
-  return createHash('md5').update(bytes).digest('base64')
+/* What can't be read is no part: it is sent again. */
+function listedPart(element: XmlElement): ListedPart {
+  const number = (name: string) => Number(element.value(name) ?? NaN)
+  return { number: number('PartNumber') || 0, etag: bareEtag(element.value('ETag')), size: number('Size') }
+}
+
+/**
+ * Base64 MD5, as Content-MD5 has it: what every S3 server verifies.
+ * @param known the MD5 in hexadecimal digits
+ */
+export function contentMd5(bytes: Uint8Array, known?: string): string {
+  return known === undefined ? createHash('md5').update(bytes).digest('base64') : toBase64(fromHex(known))
 }
 
 function completeDocument(parts: readonly UploadedPart[]): string {

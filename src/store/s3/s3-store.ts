@@ -27,7 +27,7 @@ import { S3Client, type S3ClientRequest } from './client.js'
 import { CredentialsSource } from './credentials.js'
 import { objectAdvances, objectPage, versionAdvances, versionPage, walkPages } from './listing.js'
 import { deleteObjects } from './multi-delete.js'
-import { md5, S3PartUploads } from './part-uploads.js'
+import { contentMd5, S3PartUploads } from './part-uploads.js'
 import { positive, realmOf, resolveAddress, resolveRegion, type S3StoreOptions } from './options.js'
 
 /**
@@ -122,7 +122,8 @@ export class S3Store implements ObjectStore {
     this.#check(key, options)
     checkPut(options)
     const headers = { ...describe(options), ...this.#conditions(options) }
-    if (options.checksum === true) headers['content-md5'] = md5(body)
+    const { checksum = false } = options
+    if (checksum !== false) headers['content-md5'] = contentMd5(body, checksum === true ? undefined : checksum)
     const response = await this.#client.send({
       method: 'PUT',
       key,

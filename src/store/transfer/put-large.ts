@@ -32,7 +32,7 @@ const mebibyte = 1024 * 1024
 /**
  * Writes an object from a source that is read piece by piece, atomically, each piece with a checksum that the store
  * verifies. A failure or an abort leaves no object and, as far as the store can still be asked, no parts.
- * Where the store takes objects only whole (a memory store), the whole is read.
+ * Where the store takes objects only whole, the whole is read.
  * @throws PreconditionFailedError, StoreError, InvalidArgumentError, and what the source throws
  */
 export async function putLarge(store: ObjectStore, key: string, source: LargeSource, options: PutLargeOptions = {}): Promise<PutResult> {

@@ -1,0 +1,4 @@
+import { directoryKind } from './remotes.js'
+import { streamingSuite } from './streaming-suite.js'
+
+streamingSuite(directoryKind)

@@ -1,0 +1,4 @@
+import { embeddedKind } from './remotes.js'
+import { streamingSuite } from './streaming-suite.js'
+
+streamingSuite(embeddedKind)

@@ -1,0 +1,4 @@
+import { memoryKind } from './remotes.js'
+import { streamingSuite } from './streaming-suite.js'
+
+streamingSuite(memoryKind)

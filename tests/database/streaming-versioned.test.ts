@@ -1,0 +1,4 @@
+import { versionedKind } from './remotes.js'
+import { streamingSuite } from './streaming-suite.js'
+
+streamingSuite(versionedKind)

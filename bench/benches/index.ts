@@ -7,8 +7,9 @@ import { localPythonBenchmark } from './local-python.js'
 import { localReadBenchmark } from './local-read.js'
 import { localSetBenchmark } from './local-set.js'
 import { mapBenchmark } from './map.js'
+import { remoteBenchmark } from './remote.js'
 
 /** All benchmarks, in the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
-  localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localJournalBenchmark, localMemoryBenchmark, localPythonBenchmark, mapBenchmark,
+  localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localJournalBenchmark, localMemoryBenchmark, localPythonBenchmark, mapBenchmark, remoteBenchmark,
 ]

@@ -41,8 +41,8 @@ export const remoteBenchmark: Benchmark = {
     'The floor sends or reads the same bytes in the same objects by the bare HTTP client (undici, 16 connections, signed), and keeps nothing. ' +
     'Ours brings its local file to disk (fdatasync) before and after each commit, Python never does; what is loaded is not synced by either. ' +
     'Processor time is that of this process, so without that of Python and of the server.',
-  async *works({ quick }) {
-    yield* worksOf(quick ? quickPlans : fullPlans, await loadEbooklet())
+  async *works(scale) {
+    yield* worksOf(scale.quick ? quickPlans : fullPlans, await loadEbooklet(scale))
   },
 }
 

@@ -136,7 +136,7 @@ class Players {
   async #playPython(path: string, { operations, push }: Round): Promise<void> {
     const python = this.#python
     const { serializer, numGroups } = this.#game
-    if (numGroups === null) for (const operation of operations) if (operation.op === 'delete') this.#forgotten.add(String(operation.key))
+    if (numGroups === null) for (const operation of operations) if (operation.op === 'delete' && typeof operation.key === 'string') this.#forgotten.add(operation.key)
     const choices = this.#isPushed ? {} : { valueSerializer: serializer, ...(numGroups === null ? {} : { numGroups }) }
     await this.#db.inPython(python, { path, flag: 'c', ...choices }, async (handle) => {
       await expectPythonHas(python, handle, this.#state)

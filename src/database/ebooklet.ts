@@ -4,14 +4,15 @@ import type { Environment } from '../base/environment.js'
 import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
 import { OfflineError, PushInProgressError } from '../sync/errors.js'
-import { guaranteeOf, type ConditionalWrites, type Guarantee } from '../sync/conditions.js'
+import type { Guarantee } from '../sync/conditions.js'
+import type { ConflictRule, ConflictValues, OnConflict } from '../sync/conflict.js'
 import { checkKey } from '../sync/key.js'
 import { ValueFetcher, type ValueSource } from '../sync/fetch.js'
 import { OfflineValues } from '../sync/offline.js'
 import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
 import { pull, type PullResult } from '../sync/pull.js'
 import { push, type PushOptions } from '../sync/push.js'
-import type { WriteLock } from '../sync/push-context.js'
+import type { WriterLock } from '../sync/push-context.js'
 import type { PushResult } from '../sync/push-result.js'
 import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
@@ -37,9 +38,8 @@ export interface SessionParts<V, I = V> {
   values: ValueCodec<V, I>
   environment: Environment
   /** Undefined in a read-only session. */
-  lock: (WriteLock & { release(): Promise<void> }) | undefined
-  /** Which conditions of the store were seen to work. */
-  conditions: ConditionalWrites
+  writer: WriterLock | undefined
+  onConflict: OnConflict<V, I> | undefined
   closeConnection: () => Promise<void>
 }
 
@@ -53,8 +53,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
   readonly #remote: RemoteLocation | undefined
   readonly #values: ValueCodec<V, I>
   readonly #environment: Environment
-  readonly #lock: SessionParts<V, I>['lock']
-  readonly #conditions: ConditionalWrites
+  readonly #writer: WriterLock | undefined
+  readonly #onConflict: ConflictRule | undefined
   readonly #closeConnection: () => Promise<void>
   readonly #fetcher: ValueSource
   readonly #closing = new AbortController()
@@ -67,8 +67,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     this.#remote = parts.remote
     this.#values = parts.values
     this.#environment = parts.environment
-    this.#lock = parts.lock
-    this.#conditions = parts.conditions
+    this.#writer = parts.writer
+    this.#onConflict = parts.onConflict
     this.#closeConnection = parts.closeConnection
     const { state, remote } = parts
     this.#fetcher = remote ? new ValueFetcher(remote, state, parts.environment, (signal) => pull(state, remote, signal)) : new OfflineValues()
@@ -83,7 +83,7 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     return this.#state.local.uuid
   }
   get readonly(): boolean {
-    return this.#lock === undefined
+    return this.#writer === undefined
   }
   /** True when the network is never asked: see the option `offline`. */
   get offline(): boolean {
@@ -103,10 +103,11 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
   }
   /**
    * What protects a commit besides the lock: `conditional` no commit is ever overwritten unseen, `create-only` no first
-   * commit, `lock` nothing. Seen in a race on this store, not believed; undefined in a read-only session.
+   * commit, `lock` nothing. Seen in a race on this store, not believed; undefined in a read-only session, and with
+   * `lock: 'push'` until the first push.
    */
   get guarantee(): Guarantee | undefined {
-    return this.readonly ? undefined : guaranteeOf(this.#conditions)
+    return this.#writer?.guarantee
   }
   /** How many keys there are, local and remote together. */
   get size(): number {
@@ -322,19 +323,22 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     this.#refuseDuringPush('discard')
     if (keys === undefined) discardAll(state)
     else discardKeys(state, keys)
+    state.baseValues?.retain((key) => state.pending.has(key))
   }
 
   /**
    * Sends every pending change to the remote in one commit. What failed is in the result's `failures` and
-   * stays pending; a push again sends only that.
-   * @throws LockLostError, CommitFailedError, OfflineError: everything is still pending
+   * stays pending; a push again sends only that. With `lock: 'push'` it takes the lock, reads the remote again, merges
+   * (`onConflict`), and gives the lock back.
+   * @throws PushConflictError, LockTimeoutError, LockLostError, CommitConflictError, CommitFailedError, UuidMismatchError,
+   *   RemoteNotFoundError, OfflineError: everything is still pending
    */
-  async push(options: PushOptions = {}): Promise<PushResult> {
+  async push(options: PushOptions<V, I> = {}): Promise<PushResult> {
     const remote = this.#online('push()')
     const state = this.#writable()
     this.#refuseDuringPush('push')
-    const context = { state, remote, fetcher: this.#fetcher, lock: this.#lock!, conditions: this.#conditions, environment: this.#environment }
-    const running = push(context, { ...options, signal: this.#signal(options.signal) })
+    const pusher = { state, remote, fetcher: this.#fetcher, environment: this.#environment, writer: this.#writer!, values: this.#values as ConflictValues, onConflict: this.#onConflict }
+    const running = push(pusher, { ...options, signal: this.#signal(options.signal) })
     this.#pushing = running.finally(() => (this.#pushing = undefined))
     return this.#pushing
   }
@@ -378,7 +382,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     const steps: (() => void | Promise<void> | undefined)[] = [
       () => this.#state.save(),
       () => this.#state.local.close(),
-      () => this.#lock?.release(),
+      () => this.#state.baseValues?.close(),
+      () => this.#writer?.release(),
       this.#closeConnection,
     ]
     for (const step of steps) {

@@ -6,20 +6,23 @@ import { nextPrime } from '../format/primes.js'
 import type { HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
 import { isUnreachable } from '../sync/offline.js'
-import { lockOnly, type ConditionalWrites } from '../sync/conditions.js'
+import { lockOnly } from '../sync/conditions.js'
 import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
+import type { WriterLock } from '../sync/push-context.js'
 import type { SyncState } from '../sync/state.js'
 import { transferWithin } from '../sync/transfer.js'
 import type { WithSchema } from '../values/index.js'
 import { toConnection, type RemoteConnection } from './connection/index.js'
 import type { OpenedConnection } from './connection/connection.js'
+import { baseValuesBeside } from './base-values.js'
 import { Ebooklet } from './ebooklet.js'
 import { LocalOpener } from './open-local.js'
-import { conditionalWrites } from './seen-conditions.js'
+import { watchConditions } from './seen-conditions.js'
 import { checkOptions, type OpenEbookletOptions } from './options.js'
 import { Rollback } from './rollback.js'
 import { defaultLockTimeout, takeLock } from './take-lock.js'
+import { PushLock, SessionLock } from './writer-lock.js'
 
 /**
  * Opens a database: a local file in step with a remote.
@@ -34,7 +37,7 @@ import { defaultLockTimeout, takeLock } from './take-lock.js'
 export function openEbooklet<S extends StandardSchemaV1>(
   remote: RemoteConnection | string | URL,
   path: string,
-  options: WithSchema<OpenEbookletOptions<StandardSchemaV1.InferOutput<S>>, S>,
+  options: WithSchema<OpenEbookletOptions<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>, S>,
 ): Promise<Ebooklet<StandardSchemaV1.InferOutput<S>, StandardSchemaV1.InferInput<S>>>
 export function openEbooklet<V = unknown>(remote: RemoteConnection | string | URL, path: string, options?: OpenEbookletOptions<V>): Promise<Ebooklet<V>>
 export function openEbooklet<V>(remote: RemoteConnection | string | URL, path: string, options: OpenEbookletOptions<V> = {}): Promise<Ebooklet<V>> {
@@ -97,7 +100,7 @@ class Opening<V> {
     if (result.status === 'missing') throw new RemoteNotFoundError(this.#connection.name)
     const state = await this.#joined(remote, existing, result)
     this.#chooseNumGroups(state, result)
-    return this.#session(state, remote, undefined, undefined)
+    return this.#session(state, remote, undefined)
   }
 
   async forWriting(): Promise<Ebooklet<V>> {
@@ -108,16 +111,39 @@ class Opening<V> {
     const anew = this.#options.flag === 'n'
     // The local file is locked first: that costs nothing, and fails at once.
     const existing = anew ? undefined : await this.#local.openExisting()
-    const watching = this.#watchConditions(remote, existing)
+    if (this.#options.lock === 'push') return this.#unlocked(remote, existing)
+    const known = existing?.conditionsOn(remote.store.name)
+    const watch = watchConditions(this.#connection, remote, known, this.#environment, (message) => this.#local.warn(message))
+    this.#rollback.add(() => watch.giveUp())
     const lock = await this.#lock(remote)
     // Only under the lock: somebody may have pushed while we waited for it.
-    const result = await readRemote(remote, existing?.remote, this.#options.signal)
-    const state = anew ? await this.#replaced(result) : await this.#continued(remote, existing, result)
-    this.#chooseNumGroups(state, result)
-    const conditions = await watching
-    if (conditions !== undefined) state.rememberConditions(remote.store.name, conditions)
+    const state = await this.#readForWriting(remote, existing)
+    const conditions = await watch.seen
+    if (conditions !== undefined && !known) state.rememberConditions(remote.store.name, conditions)
     state.save()
-    return this.#session(state, remote, lock, conditions ?? state.conditionsOn(remote.store.name))
+    return this.#session(state, remote, new SessionLock(lock, conditions ?? lockOnly))
+  }
+
+  /** `lock: 'push'`: nobody is asked where the local file knows its keys; the remote is what it was when it was last seen. */
+  async #unlocked(remote: OpenedConnection & RemoteLocation, existing: SyncState | undefined): Promise<Ebooklet<V>> {
+    const state = existing && canWait(existing) ? this.#resumed(existing) : await this.#readForWriting(remote, existing)
+    state.save()
+    const writer = new PushLock({ connection: this.#connection, remote, state, options: this.#options, environment: this.#environment, warn: (message) => this.#local.warn(message) })
+    return this.#session(state, remote, writer)
+  }
+
+  #resumed(existing: SyncState): SyncState {
+    this.#warnOfReplacement(existing)
+    if (!existing.local.openedClean) existing.recoverLostWrites()
+    this.#chooseNumGroups(existing, undefined)
+    return existing
+  }
+
+  async #readForWriting(remote: OpenedConnection, existing: SyncState | undefined): Promise<SyncState> {
+    const result = await readRemote(remote, existing?.remote, this.#options.signal)
+    const state = this.#options.flag === 'n' ? await this.#replaced(result) : await this.#continued(remote, existing, result)
+    this.#chooseNumGroups(state, result)
+    return state
   }
 
   /** A session of what is local. */
@@ -127,22 +153,7 @@ class Opening<V> {
     this.#warnOfReplacement(existing)
     if (!existing.local.openedClean) existing.recoverLostWrites()
     this.#checkNumGroups(existing.pending.numGroups)
-    return this.#session(existing, undefined, undefined, undefined)
-  }
-
-  /** Sees whether conditional writes work, while the lock is waited for. Undefined when the local file remembers. */
-  #watchConditions(remote: OpenedConnection, existing: SyncState | undefined): Promise<ConditionalWrites | undefined> {
-    if (existing?.conditionsOn(remote.store.name)) return Promise.resolve(undefined)
-    const giveUp = new AbortController()
-    const seen = conditionalWrites(this.#connection, remote, this.#environment, giveUp.signal).catch((error: unknown) => {
-      if (!giveUp.signal.aborted) this.#local.warn(`could not see whether conditional writes work on ${remote.store.name}, so the lock alone protects commits: ${String(error)}`)
-      return lockOnly
-    })
-    this.#rollback.add(async () => {
-      giveUp.abort(new Error('the open failed'))
-      await seen
-    })
-    return seen
+    return this.#session(existing, undefined, undefined)
   }
 
   #connect(purpose: 'read' | 'write'): OpenedConnection & RemoteLocation {
@@ -209,11 +220,11 @@ class Opening<V> {
   }
 
   /** The remote's own number wins, then the recorded choice, then the argument. */
-  #chooseNumGroups(state: SyncState, result: ReadRemoteResult): void {
+  #chooseNumGroups(state: SyncState, result: ReadRemoteResult | undefined): void {
     const { pending } = state
     const asked = this.#checkNumGroups(pending.numGroups)
     if (pending.numGroups !== undefined) return
-    const previous = result.status === 'ok' ? (result.snapshot.metadata.numGroups ?? null) : null
+    const previous = result?.status === 'ok' ? (result.snapshot.metadata.numGroups ?? null) : null
     pending.setNumGroups(asked !== undefined ? asked : previous)
   }
 
@@ -231,15 +242,27 @@ class Opening<V> {
     return typeof numGroups === 'number' ? nextPrime(numGroups) : numGroups
   }
 
-  #session(state: SyncState, remote: (OpenedConnection & RemoteLocation) | undefined, lock: HeldLock | undefined, conditions: ConditionalWrites | undefined): Ebooklet<V> {
+  #keepBaseValues(state: SyncState): void {
+    state.baseValues = baseValuesBeside(this.#path, this.#environment)
+    state.baseValues.retain((key) => state.pending.has(key))
+  }
+
+  #session(state: SyncState, remote: (OpenedConnection & RemoteLocation) | undefined, writer: WriterLock | undefined): Ebooklet<V> {
+    const { lock, onConflict = lock === 'push' ? 'stop' : undefined } = this.#options
+    if (writer && onConflict !== undefined) this.#keepBaseValues(state)
     return new Ebooklet<V>({
       state,
       remote,
       values: this.#local.valuesOf(state),
       environment: this.#environment,
-      lock,
-      conditions: conditions ?? lockOnly,
+      writer,
+      onConflict,
       closeConnection: async () => remote?.close(),
     })
   }
+}
+
+/** Whether a local file tells enough to work on it before the remote was read. */
+function canWait({ indexLost, isFormat1Copy, knowsKeys, pending, lastSeenTimestamp }: SyncState): boolean {
+  return knowsKeys && !indexLost && !isFormat1Copy && (lastSeenTimestamp === null || pending.numGroups !== undefined)
 }

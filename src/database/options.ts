@@ -1,15 +1,32 @@
 import { InvalidArgumentError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
 import type { Serializer, SerializerName } from '../serializers/index.js'
+import { checkOnConflict, type OnConflict } from '../sync/conflict.js'
 import { SMALLEST_MEMORY } from '../sync/transfer.js'
 import { checkSchemaOptions, type SchemaOptions } from '../values/index.js'
 
 /** `r` existing, read only · `w` existing, read and write · `c` read and write, created if missing · `n` always new. */
 export type OpenFlag = 'r' | 'w' | 'c' | 'n'
 
-export interface OpenEbookletOptions<V> extends SchemaOptions<V> {
+/** `session`: held for as long as the database is open. `push`: taken by each push, and given back at its end. */
+export type LockMode = 'session' | 'push'
+
+export interface OpenEbookletOptions<V, I = V> extends SchemaOptions<V> {
   /** Default `r`. */
   flag?: OpenFlag
+  /**
+   * When a writer holds the lock of the remote. `session` (default): from open to close, so that nobody else writes
+   * meanwhile. `push`: only while it pushes. Then a local file that knows its keys is opened without asking anybody, also
+   * where there is no network; others may push meanwhile, and `onConflict` says what becomes of keys that both changed.
+   */
+  lock?: LockMode
+  /**
+   * What a push does about keys (and metadata, and a replacement) that were changed here and by others since they were last
+   * seen: `stop` throws a PushConflictError before anything is sent, `local` sends what is pending here, `remote` drops it, a
+   * function decides about each. Default: `stop` with `lock: 'push'`; with `lock: 'session'`, as the original has it, nobody
+   * looks, and what is pending here is sent.
+   */
+  onConflict?: OnConflict<V, I>
   /**
    * How values become bytes: a name as in Python, or an object with `encode` and `decode`. Default: what
    * the database has; `json` for a new one. A custom one has to be given at every open.
@@ -69,7 +86,7 @@ export interface OpenEbookletOptions<V> extends SchemaOptions<V> {
 const flags: readonly string[] = ['r', 'w', 'c', 'n']
 
 /** @throws InvalidArgumentError for the first option that is wrong */
-export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): void {
+export function checkOptions<V, I>(path: string, options: OpenEbookletOptions<V, I>): void {
   if (typeof path !== 'string' || path === '') throw new InvalidArgumentError("the path has to be a file name or ':memory:'")
   const { flag = 'r', numGroups, lockTimeout, buckets, breakLocks, maxValueBytes, maxIndexBytes, partSize } = options
   if (!flags.includes(flag)) {
@@ -87,6 +104,7 @@ export function checkOptions<V>(path: string, options: OpenEbookletOptions<V>): 
   checkMemory(options.maxMemory)
   checkSchemaOptions(options)
   if (breakLocks !== undefined && breakLocks !== 'stale' && breakLocks !== 'all') throw new InvalidArgumentError("breakLocks has to be 'stale' or 'all'")
+  checkLock(options)
   checkOffline(path, options)
   if (flag === 'r' && breakLocks !== undefined) throw new InvalidArgumentError("breakLocks goes with the flags 'w', 'c' and 'n': readers take no lock")
 }
@@ -98,8 +116,14 @@ export function checkMemory(maxMemory: number | undefined): void {
   }
 }
 
-function checkOffline<V>(path: string, { flag = 'r', offline = false }: OpenEbookletOptions<V>): void {
+function checkLock<V, I>({ flag = 'r', lock, onConflict }: OpenEbookletOptions<V, I>): void {
+  if (lock !== undefined && lock !== 'session' && lock !== 'push') throw new InvalidArgumentError("lock has to be 'session' or 'push'")
+  checkOnConflict(onConflict)
+  if (flag === 'r' && (lock !== undefined || onConflict !== undefined)) throw new InvalidArgumentError("lock and onConflict go with the flags 'w', 'c' and 'n': readers take no lock and push nothing")
+}
+
+function checkOffline<V, I>(path: string, { flag = 'r', offline = false }: OpenEbookletOptions<V, I>): void {
   if (offline !== true && offline !== false && offline !== 'auto') throw new InvalidArgumentError("offline has to be true, false or 'auto'")
-  if (offline !== false && flag !== 'r') throw new InvalidArgumentError(`offline goes with the flag 'r' only, not '${flag}': writers need the lock of the remote`)
+  if (offline !== false && flag !== 'r') throw new InvalidArgumentError(`offline goes with the flag 'r' only, not '${flag}': to write without the network, use lock: 'push'`)
   if (offline === true && path === ':memory:') throw new InvalidArgumentError("offline: true needs a local file, not ':memory:', which is always empty at first")
 }

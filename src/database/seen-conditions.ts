@@ -27,3 +27,34 @@ export async function conditionalWrites(
   else byName.set(remote.store.name, race)
   return race
 }
+
+/** A look at the conditions of a store while something else is waited for. */
+export interface ConditionsWatch {
+  /** Undefined where it couldn't be seen: then the lock alone protects. Never rejects. */
+  readonly seen: Promise<ConditionalWrites | undefined>
+  /** Ends the look, and leaves nothing of it. */
+  giveUp(): Promise<void>
+}
+
+/** @param known what is remembered: then nobody is asked */
+export function watchConditions(
+  connection: RemoteConnection,
+  remote: OpenedConnection,
+  known: ConditionalWrites | undefined,
+  environment: Environment,
+  warn: (message: string) => void,
+): ConditionsWatch {
+  if (known) return { seen: Promise.resolve(known), giveUp: () => Promise.resolve() }
+  const ending = new AbortController()
+  const seen = conditionalWrites(connection, remote, environment, ending.signal).catch((error: unknown) => {
+    if (!ending.signal.aborted) warn(`could not see whether conditional writes work on ${remote.store.name}, so the lock alone protects commits: ${String(error)}`)
+    return undefined
+  })
+  return {
+    seen,
+    async giveUp() {
+      ending.abort(new Error('the lock was not taken'))
+      await seen
+    },
+  }
+}

@@ -172,6 +172,11 @@ export function changelogPath(file: string): string {
   return `${file}.changelog`
 }
 
+/** Values that were overwritten and not pushed yet, as the remote had them. */
+export function baseValuesPath(file: string): string {
+  return `${file}.base`
+}
+
 /** The compacted image that a prune puts beside the file before it rewrites it. */
 export function prunePath(file: string): string {
   return `${file}.prune`

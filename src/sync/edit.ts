@@ -3,6 +3,7 @@ import { DiscardRefusedError } from './errors.js'
 import type { SyncState } from './state.js'
 
 export function writeValue(state: SyncState, key: string, value: Uint8Array, timestamp: number): void {
+  keepBaseValue(state, key)
   state.local.setBytes(key, value, { timestamp })
   state.pending.addWrite(key)
 }
@@ -10,11 +11,20 @@ export function writeValue(state: SyncState, key: string, value: Uint8Array, tim
 /** Returns false when there was no such key. */
 export function deleteKey(state: SyncState, key: string): boolean {
   if (!state.has(key)) return false
+  keepBaseValue(state, key)
   state.local.delete(key)
   // What a push that runs is sending may be on the remote when it has ended.
   if (state.visibleIndex.has(key) || state.pending.pushRuns) state.pending.addDelete(key)
   else state.pending.forget(key)
   return true
+}
+
+/** A value of the remote that is held here and about to be changed for the first time: somebody may want to see it. */
+function keepBaseValue({ baseValues, pending, visibleIndex, local }: SyncState, key: string): void {
+  if (!baseValues || pending.has(key)) return
+  const entry = visibleIndex.get(key)
+  const held = entry && local.getTimestamp(key) === entry.timestamp ? local.getBytes(key) : undefined
+  if (entry && held) baseValues.keep(key, held, entry.timestamp)
 }
 
 /** Drops pending changes of some keys: values come back from the remote, deleted keys reappear. */
@@ -25,10 +35,15 @@ export function discardKeys(state: SyncState, keys: Iterable<string>): void {
   }
 }
 
+/** @throws DiscardRefusedError when the local file can't become a copy of the remote again */
+export function checkDiscardable({ pending, remote, local }: SyncState): void {
+  if (pending.replacePending && remote.replaces !== undefined) throw new DiscardRefusedError(local.path ?? 'the local copy')
+}
+
 /** Drops every pending change: values, deletes, metadata, a replacement. */
 export function discardAll(state: SyncState): void {
   const { pending, local } = state
-  if (pending.replacePending && state.remote.replaces !== undefined) throw new DiscardRefusedError(local.path ?? 'the local copy')
+  checkDiscardable(state)
   for (const key of pending.written) local.delete(key)
   pending.forgetAllKeys()
   if (!pending.replacePending && !pending.metaPending) return

@@ -39,6 +39,8 @@ export interface ValueSource {
   checkReachable(wanted: () => readonly WantedValue[]): void
   fetchOne(wanted: WantedValue, signal?: AbortSignal): Promise<Uint8Array | undefined>
   fetch(wanted: readonly WantedValue[], options?: FetchOptions): Promise<void>
+  /** What the remote has under these keys, whatever is pending here. Keeps only what is wanted locally. */
+  readRemote(wanted: readonly WantedValue[], options: Pick<FetchOptions, 'signal' | 'deliver'>): Promise<void>
 }
 
 export class ValueFetcher implements ValueSource {
@@ -100,6 +102,12 @@ export class ValueFetcher implements ValueSource {
       const bytes = found.where === 'remote' ? await this.fetchOne({ key: value.key, entry: found.entry }, options.signal) : undefined
       options.deliver?.(value.key, found.where === 'local' ? this.#state.local.getBytes(value.key) : bytes)
     }
+  }
+
+  /** @throws IntegrityError when values are in the index but not in the store */
+  async readRemote(wanted: readonly WantedValue[], options: Pick<FetchOptions, 'signal' | 'deliver'>): Promise<void> {
+    const gone = await this.#read(wanted, options)
+    if (gone.length > 0) throw this.#integrityError(gone)
   }
 
   /** Makes the keys joinable by other callers until the run has ended. */

@@ -16,6 +16,10 @@ export class OfflineValues implements ValueSource {
   }
 
   fetch(wanted: readonly WantedValue[]): Promise<void> {
+    return this.readRemote(wanted)
+  }
+
+  readRemote(wanted: readonly WantedValue[]): Promise<void> {
     return wanted.length === 0 ? Promise.resolve() : Promise.reject(new OfflineError(wanted.map(({ key }) => key)))
   }
 }

@@ -1,3 +1,5 @@
+import type { ResolvedConflict } from './conflict.js'
+
 /** A part of a push that failed and stays pending. */
 export interface PushFailure {
   /** The group that was not written; undefined in per-key mode. */
@@ -31,6 +33,10 @@ export interface PushResult {
   bytesUploaded: number
   failures: readonly PushFailure[]
   adjusted: readonly AdjustedTimestamp[]
+  /** What was changed on both sides, and which side it was decided for. Empty where nobody was to look (`onConflict`). */
+  conflicts: readonly ResolvedConflict[]
+  /** Keys that were set to the same bytes here and on the remote: the remote's write counts, with its timestamp. */
+  adopted: readonly string[]
   /** µs of the commit; undefined when there was none. */
   timestamp: number | undefined
   /** Objects that were replaced and could not be deleted. Harmless; a later sweep takes them. */
@@ -46,6 +52,8 @@ export const nothingPushed: PushResult = {
   bytesUploaded: 0,
   failures: [],
   adjusted: [],
+  conflicts: [],
+  adopted: [],
   timestamp: undefined,
   leftovers: [],
 }

@@ -1,69 +1,96 @@
 /**
- * A push: upload, verify the lock, one commit PUT, clear the journal, delete what was replaced. Until the
- * commit every reader is on the old state and every change is pending; after it, at most unreferenced
- * objects are left. docs/architecture.md states the invariants.
+ * A push: merge with what others did, upload, verify the lock, one commit PUT, clear the journal, delete what was replaced.
+ * Until the commit every reader is on the old state and every change is pending; after it, at most unreferenced objects are
+ * left. docs/architecture.md states the invariants.
  */
 import { timestampAfter } from '../format/timestamp.js'
 import type { Environment } from '../base/environment.js'
 import { deleteReplaced, replacedObjects } from './cleanup.js'
 import { commit } from './commit.js'
+import { checkOnConflict, type OnConflict } from './conflict.js'
+import { mergeRemote, nothingMerged, type Merged } from './merge.js'
 import { planPush } from './plan-push.js'
 import { ProgressMeter, type ProgressListener } from './progress.js'
 import { pull } from './pull.js'
 import { nothingPushed, type AdjustedTimestamp, type PushResult } from './push-result.js'
-import type { PushContext } from './push-context.js'
+import type { PushContext, Pusher } from './push-context.js'
 import type { SyncState } from './state.js'
 import { transferWithin } from './transfer.js'
 import { placesOf, uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
 
-export interface PushOptions {
+export interface PushOptions<V = unknown, I = V> {
   /** Cancels the push before its commit; everything stays pending. */
   signal?: AbortSignal | undefined
   onProgress?: ProgressListener | undefined
+  /** What becomes of keys that were changed here and on the remote. Default: as the session was opened. */
+  onConflict?: OnConflict<V, I> | undefined
 }
 
-export async function push(context: PushContext, options: PushOptions = {}): Promise<PushResult> {
-  const { state, lock, environment } = context
-  const { pending } = state
+export async function push(pusher: Pusher, options: PushOptions = {}): Promise<PushResult> {
+  const { state } = pusher
   options.signal?.throwIfAborted()
-  if (pending.isEmpty && state.remote.timestamp !== null) return nothingPushed
-  await lock.verify(options.signal)
-  // An earlier commit may have arrived after all: find out what the remote is before building on it.
-  if (state.remoteInDoubt) {
-    await pull(state, context.remote, options.signal)
-    forgetVainDeletes(state)
-  }
-  pending.beginPush()
+  checkOnConflict(options.onConflict)
+  if (isNothingToPush(state)) return nothingPushed
+  const permit = await pusher.writer.forPush(options.signal)
   try {
-    const { revision } = state
-    const adjusted = adjustTimestamps(state, environment)
-    state.save()
-    const meter = new ProgressMeter(environment, options.onProgress)
-    const uploaded = await upload({ ...context, transfer: context.remote.transfer ?? transferWithin(), meter, signal: options.signal })
-    const failed = { ...nothingPushed, ok: false, failures: uploaded.failures, adjusted }
-    if (!isWorthACommit(state, uploaded)) return failed
-    meter.begin('commit', { bytes: 0, groups: 0 })
-    const before = { index: state.index, manifest: state.remote.manifest }
-    const committed = await commit(context, uploaded, revision, options.signal)
-    meter.begin('cleanup', { bytes: 0, groups: 0 })
-    const replaced = replacedObjects(context.remote.dbKey, before, committed.after, uploaded)
-    const leftovers = await deleteReplaced(context.remote.store, context.remote.dbKey, replaced, committed.versioned)
-    return {
-      updated: true,
-      ok: uploaded.failures.length === 0,
-      // What was taken back while the push ran has not been written.
-      written: uploaded.written.filter((key) => uploaded.entries.has(key)),
-      deleted: uploaded.deleted,
-      objectsUploaded: uploaded.objects,
-      bytesUploaded: uploaded.bytes,
-      failures: uploaded.failures,
-      adjusted,
-      timestamp: committed.timestamp,
-      leftovers,
+    const context: PushContext = { ...pusher, lock: permit.lock, conditions: permit.conditions }
+    if (!permit.fresh) await permit.lock.verify(options.signal)
+    // Others may have committed; so may an earlier push of ours that seemed to fail. Know what there is before building on it.
+    if (permit.fresh || state.remoteInDoubt) {
+      await pull(state, pusher.remote, options.signal)
+      forgetVainDeletes(state)
     }
+    const merged = await mergeFor(pusher, options)
+    if (isNothingToPush(state)) {
+      state.save()
+      return { ...nothingPushed, ...merged }
+    }
+    return { ...(await pushMerged(context, options)), ...merged }
   } finally {
-    pending.endPush()
+    state.pending.endPush()
     if (!state.remoteInDoubt) forgetVainDeletes(state)
+    state.baseValues?.retain((key) => state.pending.has(key))
+    await permit.end()
+  }
+}
+
+function isNothingToPush({ pending, remote }: SyncState): boolean {
+  return pending.isEmpty && remote.timestamp !== null
+}
+
+function mergeFor({ state, fetcher, values, environment, onConflict }: Pusher, options: PushOptions): Promise<Merged> | Merged {
+  const rule = options.onConflict ?? onConflict
+  return rule === undefined ? nothingMerged : mergeRemote({ state, fetcher, values, now: () => environment.now() }, rule, options.signal)
+}
+
+async function pushMerged(context: PushContext, options: PushOptions): Promise<PushResult> {
+  const { state, environment, remote } = context
+  state.pending.beginPush()
+  const { revision } = state
+  const adjusted = adjustTimestamps(state, environment)
+  state.save()
+  const meter = new ProgressMeter(environment, options.onProgress)
+  const uploaded = await upload({ ...context, transfer: remote.transfer ?? transferWithin(), meter, signal: options.signal })
+  if (!isWorthACommit(state, uploaded)) return { ...nothingPushed, ok: false, failures: uploaded.failures, adjusted }
+  meter.begin('commit', { bytes: 0, groups: 0 })
+  const before = { index: state.index, manifest: state.remote.manifest }
+  const committed = await commit(context, uploaded, revision, options.signal)
+  meter.begin('cleanup', { bytes: 0, groups: 0 })
+  const replaced = replacedObjects(remote.dbKey, before, committed.after, uploaded)
+  const leftovers = await deleteReplaced(remote.store, remote.dbKey, replaced, committed.versioned)
+  return {
+    ...nothingPushed,
+    updated: true,
+    ok: uploaded.failures.length === 0,
+    // What was taken back while the push ran has not been written.
+    written: uploaded.written.filter((key) => uploaded.entries.has(key)),
+    deleted: uploaded.deleted,
+    objectsUploaded: uploaded.objects,
+    bytesUploaded: uploaded.bytes,
+    failures: uploaded.failures,
+    adjusted,
+    timestamp: committed.timestamp,
+    leftovers,
   }
 }
 

@@ -7,6 +7,7 @@ import { decodeMetaSection } from '../format/db-object.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { decodeRemoteState, encodeRemoteState, type RemoteState } from '../format/remote-state.js'
 import { groupId } from '../format/group-id.js'
+import type { BaseValues } from './base-values.js'
 import type { ConditionalWrites } from './conditions.js'
 import { RemoteTypeError } from './errors.js'
 import type { LocalFile } from './local-file.js'
@@ -54,6 +55,8 @@ export class SyncState {
   readonly isFormat1Copy: boolean
   /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
   remoteInDoubt = false
+  /** Values that were changed here, as the remote had them; undefined where nobody will ask. */
+  baseValues: BaseValues | undefined
   /** Rises whenever another state of the remote is taken in. */
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined

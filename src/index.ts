@@ -24,10 +24,22 @@ export type { RefreshResult } from './database/group/refresh.js'
 export { Changes, type Change } from './database/changes.js'
 export type { RemoteWatch, WatchOptions } from './database/watch.js'
 export type { RemoteChange } from './sync/untold-changes.js'
-export type { OpenEbookletOptions, OpenFlag } from './database/options.js'
+export type { LockMode, OpenEbookletOptions, OpenFlag } from './database/options.js'
 export type { MapFunction, MapModule, MapOptions, MapResult } from './map/index.js'
 export type { SchemaOptions, WithSchema } from './values/index.js'
 export type { Guarantee } from './sync/conditions.js'
+export type {
+  Conflict,
+  ConflictKind,
+  ConflictResolver,
+  ConflictSide,
+  KeyConflict,
+  MetadataConflict,
+  OnConflict,
+  ReplacementConflict,
+  Resolution,
+  ResolvedConflict,
+} from './sync/conflict.js'
 export type { Progress, ProgressListener } from './sync/progress.js'
 export type { PullResult } from './sync/pull.js'
 export type { PushOptions } from './sync/push.js'
@@ -75,6 +87,7 @@ export { checkBooklet, repairBooklet, type BookletFinding, type BookletFindingKi
 export { ClosedError, EbookletError, FormatError, InvalidArgumentError, ReadOnlyError, UnsupportedVersionError } from './base/error.js'
 export { Format1Error, GroupTooLargeError } from './format/errors.js'
 export * from './sync/errors.js'
+export { PushConflictError, type ConflictSummary } from './sync/conflict-errors.js'
 export * from './sync/whole-remote-errors.js'
 export { ConnectionNotRecordableError, GroupEntryError, MemberNotFoundError } from './database/group/errors.js'
 export { LockError, LockLostError, LockReleaseError, LockTimeoutError, LockUnavailableError, ForeignTicketError } from './lock/index.js'

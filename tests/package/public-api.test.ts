@@ -50,6 +50,7 @@ it('ebooklet exports this', () => {
     'OfflineFileError',
     'PickledClassError',
     'PreconditionFailedError',
+    'PushConflictError',
     'PushInProgressError',
     'PyByteArray',
     'PyComplex',

@@ -1,9 +1,8 @@
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import type { Base, BaseEntry } from '../../src/sync/bases.js'
 import { Bases } from '../../src/sync/bases.js'
 import { baseOf, isBase, planMerge, type MergeInput } from '../../src/sync/plan-merge.js'
-import { seeded } from '../support/seed.js'
 
 const entry = (timestamp: number, length = 0, offset = 0) => ({ timestamp, offset, length })
 
@@ -73,7 +72,6 @@ describe('the plan of a merge', () => {
         expect(isBase(base, undefined, grouped)).toBe(false)
         expect(isBase(baseOf(undefined, grouped), undefined, grouped)).toBe(true)
       }),
-      seeded(),
     )
   })
 })

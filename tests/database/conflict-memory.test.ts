@@ -1,0 +1,4 @@
+import { memoryKind } from './remotes.js'
+import { conflictSuite } from './conflict-suite.js'
+
+conflictSuite(memoryKind)

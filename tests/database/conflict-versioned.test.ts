@@ -1,0 +1,4 @@
+import { versionedKind } from './remotes.js'
+import { conflictSuite } from './conflict-suite.js'
+
+conflictSuite(versionedKind)

@@ -5,10 +5,10 @@ import { stringifyJson } from '../format/json-write.js'
 import { timestampAfter } from '../format/timestamp.js'
 import type { Base } from './bases.js'
 import { metadataSide, notKnown, nothingThere, valueSide, type Conflict, type ConflictResolver, type ConflictRule, type ConflictSide, type ConflictValues } from './conflict.js'
+import type { KeyDecision, MetadataDecision, ReplacementDecision } from './decisions.js'
 import { checkDiscardable } from './edit.js'
 import { sameJson } from './note-bases.js'
 import type { KeyClash } from './plan-merge.js'
-import type { KeyDecision, MetadataDecision, ReplacementDecision } from './resolve.js'
 import type { SyncState } from './state.js'
 
 type Decider = Exclude<ConflictRule, 'stop'>

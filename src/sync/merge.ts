@@ -3,13 +3,14 @@ import { equalBytes } from '../base/bytes.js'
 import { decodeMetaSection } from '../format/db-object.js'
 import { IntegrityError } from './errors.js'
 import { PushConflictError, type ConflictSummary } from './conflict-errors.js'
-import type { ConflictRule, ConflictValues, ResolvedConflict } from './conflict.js'
+import type { ConflictRule, ConflictValues } from './conflict.js'
+import type { Decisions, KeyDecision, Merged } from './decisions.js'
 import { askAboutKey, askAboutMetadata, askAboutReplacement, metadataIsSame } from './ask.js'
 import type { Base } from './bases.js'
 import type { ValueSource } from './fetch.js'
 import { sameMeta } from './note-bases.js'
 import { planMerge, type KeyClash, type MergePlan } from './plan-merge.js'
-import { resolve, type Decisions, type KeyDecision } from './resolve.js'
+import { resolve } from './resolve.js'
 import type { SyncState } from './state.js'
 
 export interface MergeContext {
@@ -18,12 +19,6 @@ export interface MergeContext {
   values: ConflictValues
   /** µs. */
   now: () => number
-}
-
-export interface Merged {
-  conflicts: ResolvedConflict[]
-  /** Keys that were set to the same bytes on both sides: the remote's write counts, with its timestamp. */
-  adopted: string[]
 }
 
 export const nothingMerged: Merged = { conflicts: [], adopted: [] }

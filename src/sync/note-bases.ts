@@ -38,9 +38,11 @@ function changedKeys(state: SyncState, snapshot: RemoteSnapshot, lost: boolean):
     for (const key of keys) {
       if (pending.bases.keys.has(key)) continue
       const entry = index.get(key)
-      // Only what is on the remote is deleted there: Python takes such keys out of the index file at once.
-      const base = lost || (!entry && keys === pending.deletes) ? 'unknown' : baseOf(entry, wasGrouped)
-      if (!isBase(base, snapshot.index.get(key), grouped)) found.push([key, base])
+      const now = snapshot.index.get(key)
+      // Python takes what it deletes out of the index file at once; also what it sets again then.
+      const taken = !entry && (keys === pending.deletes || (state.indexIsShort && state.revision === 0 && now !== undefined))
+      const base = lost || taken ? 'unknown' : baseOf(entry, wasGrouped)
+      if (!isBase(base, now, grouped)) found.push([key, base])
     }
   }
   return found

@@ -1,25 +1,9 @@
 /** Doing what was decided about conflicts, in the local file and the journal. Nothing here waits or fails half-way. */
 import { discardAll, discardKeys, writeValue } from './edit.js'
 import type { ConflictKind, ResolvedConflict } from './conflict.js'
-import type { Merged } from './merge.js'
+import type { Decisions, KeyDecision, Merged, MetadataDecision } from './decisions.js'
 import type { KeyClash } from './plan-merge.js'
 import type { SyncState } from './state.js'
-
-/** `same`: both sides wrote the same bytes. `value` without bytes: the key is deleted. */
-export type KeyDecision = KeyClash & ({ how: 'local' | 'remote' | 'same' } | { how: 'value'; bytes: Uint8Array | undefined })
-
-/** `earliest`: µs that the new metadata has at least. */
-export type MetadataDecision = { how: 'local' | 'remote' | 'same' } | { how: 'value'; metadata: unknown; earliest: number }
-
-export interface ReplacementDecision {
-  how: 'local' | 'remote'
-}
-
-export interface Decisions {
-  keys: KeyDecision[]
-  meta: MetadataDecision | undefined
-  replace: ReplacementDecision | undefined
-}
 
 /** After this the changes that are left are based on what the remote has now. @param now µs */
 export function resolve(state: SyncState, { keys, meta, replace }: Decisions, now: () => number): Merged {

@@ -258,6 +258,12 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     }
   }
 
+  /** Closes a file that is to be deleted: what was not synced is not written. @internal */
+  abandon(): void {
+    this.engine.markClosed()
+    this.engine.file.close()
+  }
+
   [Symbol.dispose](): void {
     this.close()
   }

@@ -380,7 +380,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     // Each step is done whatever becomes of the others; the first error is told.
     const errors: unknown[] = []
     const steps: (() => void | Promise<void> | undefined)[] = [
-      () => this.#state.save(),
+      () => this.#state.saveJournal(),
+      // Syncs it, too.
       () => this.#state.local.close(),
       () => this.#state.baseValues?.close(),
       () => this.#writer?.release(),

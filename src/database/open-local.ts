@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
-import { FileLockedError, openBooklet, type BookletOptions } from '../booklet/index.js'
+import { FileLockedError, openBooklet, type Booklet, type BookletOptions } from '../booklet/index.js'
+import { DEFAULT_BUFFER } from '../booklet/options.js'
 import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
 import { PendingChanges } from '../sync/pending.js'
+import { takeIn } from '../sync/pull.js'
 import type { RemoteSnapshot } from '../sync/remote.js'
 import { RemoteIndex } from '../sync/remote-index.js'
 import type { LocalFile } from '../sync/local-file.js'
@@ -13,7 +15,10 @@ import { ValueCodec } from '../values/index.js'
 import { initBytesOf } from './init-bytes.js'
 import { indexFileBeside, indexFileInMemory } from './index-file.js'
 import type { OpenEbookletOptions } from './options.js'
+import { Patience } from './patience.js'
 import type { Rollback } from './rollback.js'
+import { openShared } from './shared/open-shared.js'
+import { overlaysBeside, settleInto, type SharedFile } from './shared/settle.js'
 
 type LocalOptions = BookletOptions<string, unknown>
 
@@ -47,17 +52,64 @@ export class LocalOpener<V> {
   /** The state of the file that is there; undefined when there is none. */
   async openExisting(): Promise<SyncState | undefined> {
     if (this.#inMemory || !existsSync(this.#path)) return undefined
-    // Readers write too: they keep what they fetch.
+    return this.#isReader ? this.#openShared(this.#patience()) : this.#openAlone()
+  }
+
+  async #openAlone(): Promise<SyncState> {
     const file = await this.#openFile({ flag: 'w' })
-    const state = SyncState.load(file, this.#indexFile, this.#type)
+    if (overlaysBeside(this.#path).length > 0) settleInto(this.#shared, file)
+    return this.#loaded(file, this.#indexFile)
+  }
+
+  /* A reader keeps what it fetches, but not in the file that it shares. */
+  async #openShared(patience: Patience): Promise<SyncState | undefined> {
+    const file = await openShared(this.#shared, (flag) => this.#openNow({ flag }), patience)
+    if (!file) return undefined
+    this.#rollback.add(() => file.close())
+    return this.#loaded(file, file.indexFile)
+  }
+
+  #loaded(file: LocalFile, indexFile: IndexFile): SyncState {
+    const state = SyncState.load(file, indexFile, this.#type)
     this.#checkSerializer(file.valueSerializerCode)
     return state
+  }
+
+  get #isReader(): boolean {
+    return (this.#options.flag ?? 'r') === 'r'
+  }
+
+  get #shared(): SharedFile {
+    return { path: this.#path, type: this.#type, environment: this.#environment, bufferSize: this.#options.bufferSize ?? DEFAULT_BUFFER }
   }
 
   /** A new file: a copy of the remote's database, or a database of its own. A file that appeared meanwhile is not touched. */
   async create(snapshot: RemoteSnapshot | undefined): Promise<SyncState> {
     if (snapshot) this.#checkSerializer(snapshot.header.valueSerializer)
+    if (snapshot && this.#isReader && !this.#inMemory) return this.#createShared(snapshot)
     return this.#newState(await this.#openFile({ flag: 'c', ...this.#shape(snapshot) }))
+  }
+
+  async #createShared(snapshot: RemoteSnapshot): Promise<SyncState> {
+    for (const patience = this.#patience(); ; ) {
+      const locked = this.#tryToCreate(snapshot)
+      const state = await this.#openShared(patience)
+      if (state) return state
+      if (locked) await patience.wait(locked)
+    }
+  }
+
+  /* Where another reader is making the file, or has made it, that one is as good. */
+  #tryToCreate(snapshot: RemoteSnapshot): FileLockedError | undefined {
+    try {
+      const file = this.#openNow({ flag: 'c', ...this.#shape(snapshot) })
+      if (file.size === 0 && !file.reserved.get(2)) takeIn(this.#newState(file), snapshot)
+      file.close()
+    } catch (error) {
+      if (error instanceof FileLockedError) return error
+      throw error
+    }
+    return undefined
   }
 
   /**
@@ -108,22 +160,28 @@ export class LocalOpener<V> {
     if (!file.hasTimestamps) throw new ConflictingOptionError('the local file', 'without timestamps', 'a timestamp for each value')
   }
 
-  /** Waits for the file's lock without blocking the event loop: the holder may live in this very process. */
-  async #openFile(options: LocalOptions): Promise<LocalFile> {
-    const { bufferSize, signal } = this.#options
-    const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, ...(bufferSize === undefined ? {} : { bufferSize }) }
-    const deadline = this.#environment.now() + this.#lockTimeout * 1000
-    for (let pause = 10; ; pause = Math.min(pause * 2, 500)) {
+  async #openFile(options: LocalOptions): Promise<Booklet<string, unknown>> {
+    for (const patience = this.#patience(); ; ) {
       try {
-        const file = openBooklet<string, unknown>(this.#inMemory ? null : this.#path, all)
-        this.#rollback.add(() => file.close())
-        this.#checkTimestamps(file)
-        return file
+        return this.#openNow(options)
       } catch (error) {
-        if (!(error instanceof FileLockedError) || this.#environment.now() >= deadline) throw error
-        await this.#environment.sleep(pause, signal)
+        if (!(error instanceof FileLockedError)) throw error
+        await patience.wait(error)
       }
     }
+  }
+
+  #patience(): Patience {
+    return new Patience(this.#environment, this.#lockTimeout, this.#options.signal)
+  }
+
+  #openNow(options: LocalOptions): Booklet<string, unknown> {
+    const { bufferSize } = this.#options
+    const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, ...(bufferSize === undefined ? {} : { bufferSize }) }
+    const file = openBooklet<string, unknown>(this.#inMemory ? null : this.#path, all)
+    this.#rollback.add(() => file.close())
+    this.#checkTimestamps(file)
+    return file
   }
 }
 

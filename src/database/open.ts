@@ -191,6 +191,8 @@ class Opening<V> {
     this.#checkType(snapshot)
     const state = existing ?? (await this.#local.create(snapshot))
     checkSameDatabase(state, remote, snapshot)
+    // A reader's new file is up to date already, or more so where another one made it.
+    if (!existing && (state.remote.timestamp ?? -1) >= snapshot.metadata.timestamp) return state
     if (existing && !state.local.openedClean) state.recoverLostWrites(state.indexLost ? snapshot.index : undefined)
     takeIn(state, snapshot)
     return state

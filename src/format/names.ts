@@ -177,6 +177,16 @@ export function baseValuesPath(file: string): string {
   return `${file}.base`
 }
 
+/** What a reader keeps of its own beside a local file that it shares with others; `id` as of `newId`. */
+export function overlayPath(file: string, id: string): string {
+  return `${file}.reader-${id}`
+}
+
+/** Whether a name in a folder is that of an overlay of the file with another name in it. */
+export function isOverlayName(fileName: string, name: string): boolean {
+  return name.startsWith(`${fileName}.reader-`) && /^[0-9a-f]{13}$/.test(name.slice(fileName.length + '.reader-'.length))
+}
+
 /** The compacted image that a prune puts beside the file before it rewrites it. */
 export function prunePath(file: string): string {
   return `${file}.prune`

@@ -1,4 +1,4 @@
-import type { RemoteSnapshot } from './remote.js'
+import type { TakenIn } from './remote.js'
 import type { SyncState } from './state.js'
 
 /**
@@ -8,7 +8,7 @@ import type { SyncState } from './state.js'
  *
  * @returns how many pending deletes were found
  */
-export function adoptForeignDeletes(state: SyncState, { index, state: { timestamp } }: RemoteSnapshot): number {
+export function adoptForeignDeletes(state: SyncState, { index, state: { timestamp } }: TakenIn): number {
   const { pending, local } = state
   if (!state.indexIsShort || timestamp !== state.lastSeenTimestamp || local.repair !== undefined || pending.replacePending) return 0
   const missing: string[] = []

@@ -4,11 +4,11 @@ import { decodeMetaSection } from '../format/db-object.js'
 import { stringifyJson } from '../format/json-write.js'
 import type { Base, BaseEntry } from './bases.js'
 import { baseOf, isBase } from './plan-merge.js'
-import type { RemoteSnapshot } from './remote.js'
+import type { TakenIn } from './remote.js'
 import type { SyncState } from './state.js'
 
 /** Returns whether there was anything to note: then it has to be durable before the old index goes. */
-export function noteBases(state: SyncState, snapshot: RemoteSnapshot): boolean {
+export function noteBases(state: SyncState, snapshot: TakenIn): boolean {
   const { pending } = state
   if (pending.isEmpty) return false
   const known = state.knownRemote
@@ -29,7 +29,7 @@ export function noteBases(state: SyncState, snapshot: RemoteSnapshot): boolean {
   return true
 }
 
-function changedKeys(state: SyncState, snapshot: RemoteSnapshot, lost: boolean): [string, Base<BaseEntry>][] {
+function changedKeys(state: SyncState, snapshot: TakenIn, lost: boolean): [string, Base<BaseEntry>][] {
   const { pending, index } = state
   const wasGrouped = typeof pending.numGroups === 'number'
   const grouped = wasGrouped && snapshot.metadata.numGroups !== undefined
@@ -48,7 +48,7 @@ function changedKeys(state: SyncState, snapshot: RemoteSnapshot, lost: boolean):
   return found
 }
 
-function metaBase(state: SyncState, snapshot: RemoteSnapshot, lost: boolean): Base<Uint8Array> | undefined {
+function metaBase(state: SyncState, snapshot: TakenIn, lost: boolean): Base<Uint8Array> | undefined {
   if (lost) return 'unknown'
   const { metaSection } = state.remote
   return sameMeta(metaSection, snapshot.state.metaSection) ? undefined : (metaSection ?? 'absent')

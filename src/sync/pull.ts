@@ -3,7 +3,7 @@ import type { DatabaseType } from '../format/db-metadata.js'
 import { adoptForeignDeletes } from './foreign-deletes.js'
 import { ConflictingOptionError, RemoteNotFoundError, RemoteTypeError, UuidMismatchError } from './errors.js'
 import { noteBases } from './note-bases.js'
-import { readRemote, type RemoteLocation, type RemoteSnapshot } from './remote.js'
+import { readRemote, type RemoteLocation, type RemoteSnapshot, type TakenIn } from './remote.js'
 import type { SyncState } from './state.js'
 
 export interface PullResult {
@@ -39,7 +39,7 @@ export function checkSameDatabase(state: SyncState, remote: RemoteLocation, snap
  * Makes the snapshot what the session knows of the remote: keys that are gone from it vanish from the
  * local copy; pending changes stay, and so do values that the remote as last seen can't have brought.
  */
-export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
+export function takeIn(state: SyncState, snapshot: TakenIn): PullResult {
   const { pending, local } = state
   if (adoptForeignDeletes(state, snapshot) > 0) state.save()
   for (const key of [...pending.deletes]) if (!snapshot.index.has(key)) pending.forget(key)
@@ -61,7 +61,7 @@ export function takeIn(state: SyncState, snapshot: RemoteSnapshot): PullResult {
  * Local values that came from the remote and are no more: their keys are gone, or have an older value now, as after a
  * replacement or a delete by somebody whose clock is behind. Others that are newer than the remote's become writes.
  */
-function staleValues(state: SyncState, { index }: RemoteSnapshot): string[] {
+function staleValues(state: SyncState, { index }: TakenIn): string[] {
   const { pending, local } = state
   const stale: string[] = []
   for (const [key, timestamp] of local.timestamps()) {

@@ -21,6 +21,9 @@ export interface RemoteSnapshot {
   index: RemoteIndex
 }
 
+/** What of a snapshot a local file takes in. */
+export type TakenIn = Pick<RemoteSnapshot, 'state' | 'index'> & { metadata: Pick<DbMetadata, 'numGroups' | 'timestamp'> }
+
 export type ReadRemoteResult = { status: 'ok'; snapshot: RemoteSnapshot } | { status: 'missing' } | { status: 'unchanged'; etag: string | undefined }
 
 /**

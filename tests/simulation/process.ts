@@ -1,5 +1,6 @@
 /** One process of an actor: its clock, its randomness and its way to the server. It can die at any request. */
 import { copyFileSync, existsSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { overlaysBeside } from '../../src/database/shared/settle.js'
 import type { Environment } from '../../src/base/environment.js'
 import { remoteIndexPath, prunePath, isProbeKey } from '../../src/format/names.js'
 import { withRetry } from '../../src/store/retry.js'
@@ -143,6 +144,7 @@ export class Process {
 
 /** Copies a local file with its companions as a killed process leaves it: every byte written so far, and the dates. */
 export function copyLocalFile(from: string, to: string): void {
+  for (const overlay of overlaysBeside(from)) copyLocalFile(overlay, to + overlay.slice(from.length))
   for (const name of [(path: string) => path, remoteIndexPath, prunePath]) {
     if (!existsSync(name(from))) continue
     copyFileSync(name(from), name(to))
@@ -152,5 +154,6 @@ export function copyLocalFile(from: string, to: string): void {
 }
 
 export function removeLocalFile(path: string): void {
+  for (const overlay of overlaysBeside(path)) removeLocalFile(overlay)
   for (const name of [path, remoteIndexPath(path), `${remoteIndexPath(path)}.new`, prunePath(path)]) rmSync(name, { force: true })
 }

@@ -1,0 +1,191 @@
+/** What one reader keeps beside a local file that it shares: in memory at first, then in a file of its own. */
+import { rmSync } from 'node:fs'
+import type { Environment } from '../../base/environment.js'
+import { type Booklet, openBooklet } from '../../booklet/index.js'
+import { DEFAULT_BUCKETS, decodeHeader, patchHeader } from '../../format/booklet-header.js'
+import { newId, overlayPath, prunePath, remoteIndexPath } from '../../format/names.js'
+import { indexFileBeside } from '../index-file.js'
+import { decodeKeptRemote, type Kept, type KeptValue } from './kept.js'
+import { isRefused } from './refused.js'
+
+export interface OverlayParts {
+  /** The shared file. */
+  path: string
+  /** Of the shared file. */
+  headerBytes: Uint8Array
+  /** Bytes that are kept in memory before there is a file. */
+  bufferSize: number
+  environment: Environment
+  /** Bytes that are kept in memory where no file can be made. Default 64 MiB. */
+  memoryLimit?: number
+}
+
+const defaultMemoryLimit = 64 * 1024 * 1024
+
+/* What an entry takes beside its value, about. */
+const bytesPerEntry = 100
+
+/* For somebody who looks whether its owner is gone; that takes no time. */
+const patience = 10_000
+
+export class Overlay {
+  readonly #parts: OverlayParts
+  /** The oldest first. Empty once there is a file. */
+  readonly #memory = new Map<string, { value: Uint8Array; timestamp: number }>()
+  #memoryBytes = 0
+  #file: Booklet<string, unknown> | undefined
+  #path: string | undefined
+  #noFile = false
+  #remoteState: Uint8Array | undefined
+  #index: Uint8Array | undefined
+
+  constructor(parts: OverlayParts) {
+    this.#parts = parts
+  }
+
+  /** The file, once there is one. */
+  get path(): string | undefined {
+    return this.#path
+  }
+
+  getTimestamp(key: string): number | undefined {
+    return this.#file ? this.#file.getTimestamp(key) : this.#memory.get(key)?.timestamp
+  }
+
+  getBytes(key: string): Uint8Array | undefined {
+    return this.#file ? this.#file.getBytes(key) : this.#memory.get(key)?.value.slice()
+  }
+
+  lengthOf(key: string): number | undefined {
+    return this.#file ? this.#file.lengthOf(key) : this.#memory.get(key)?.value.length
+  }
+
+  timestamps(): Iterable<[string, number]> {
+    return this.#file ? this.#file.timestamps() : memoryTimestamps(this.#memory)
+  }
+
+  set(key: string, value: Uint8Array, timestamp: number): void {
+    if (this.#file) {
+      this.#file.setBytes(key, value, { timestamp })
+      return
+    }
+    this.delete(key)
+    this.#memory.set(key, { value: value.slice(), timestamp })
+    this.#memoryBytes += sizeOf(key, value)
+    if (this.#memoryBytes > this.#parts.bufferSize) this.moveToFile()
+    if (this.#noFile) this.#forgetOldest()
+  }
+
+  delete(key: string): boolean {
+    if (this.#file) return this.#file.delete(key)
+    const old = this.#memory.get(key)
+    if (!old) return false
+    this.#memory.delete(key)
+    this.#memoryBytes -= sizeOf(key, old.value)
+    return true
+  }
+
+  /** The index section of a remote state that is taken in; `setRemoteState` follows. */
+  setIndex(bytes: Uint8Array): void {
+    this.#index = bytes
+    if (this.#path !== undefined) indexFileBeside(this.#path).write(bytes)
+  }
+
+  /** @param slot as slot 2 holds it */
+  setRemoteState(slot: Uint8Array): void {
+    this.#remoteState = slot
+    this.#file?.reserved.set(2, slot)
+  }
+
+  /** Everything in it; undefined when there is nothing. */
+  kept(): Kept | undefined {
+    const remote = decodeKeptRemote(this.#remoteState, this.#index)
+    if (!remote && !this.#file && this.#memory.size === 0) return undefined
+    return { remote, values: () => (this.#file ? valuesOf(this.#file) : memoryValues(this.#memory)) }
+  }
+
+  /** Goes on in a file, locked for as long as this reader lives. False where none can be made. */
+  moveToFile(): boolean {
+    if (this.#file) return true
+    if (this.#noFile) return false
+    const { path, environment, bufferSize } = this.#parts
+    const beside = overlayPath(path, newId(environment))
+    try {
+      this.#file = openBooklet<string, unknown>(beside, { flag: 'n', keySerializer: 'str', initBytes: this.#header(), bufferSize, environment, lockTimeout: patience })
+      this.#path = beside
+      if (this.#index) indexFileBeside(beside).write(this.#index)
+    } catch (error) {
+      this.drop()
+      if (!isRefused(error)) throw error
+      this.#noFile = true
+      return false
+    }
+    if (this.#remoteState) this.#file.reserved.set(2, this.#remoteState)
+    for (const { key, value, timestamp } of memoryValues(this.#memory)) this.#file.setBytes(key, value, { timestamp })
+    this.#memory.clear()
+    return true
+  }
+
+  /** Makes the file durable, if there is one. */
+  sync(): void {
+    this.#file?.sync()
+  }
+
+  /** Leaves everything beside the shared file, for whoever has that alone next. */
+  leave(): void {
+    if (!this.kept() || !this.moveToFile()) return
+    this.#file?.close()
+    this.#file = undefined
+    this.#path = undefined
+  }
+
+  /** Forgets everything, and removes the file. */
+  drop(): void {
+    this.#file?.abandon()
+    if (this.#path !== undefined) removeOverlay(this.#path)
+    this.#file = undefined
+    this.#path = undefined
+    this.#memory.clear()
+    this.#memoryBytes = 0
+  }
+
+  /* Buckets for as many keys as come: the shared file may have many more. */
+  #header(): Uint8Array {
+    const bytes = this.#parts.headerBytes.slice()
+    patchHeader(bytes, { nBuckets: Math.min(DEFAULT_BUCKETS, decodeHeader(bytes).nBuckets) })
+    return bytes
+  }
+
+  #forgetOldest(): void {
+    const limit = this.#parts.memoryLimit ?? defaultMemoryLimit
+    for (const key of this.#memory.keys()) {
+      if (this.#memoryBytes <= limit || this.#memory.size === 1) return
+      this.delete(key)
+    }
+  }
+}
+
+/** Removes an overlay, after what lies beside it, which nobody would look for without it. */
+export function removeOverlay(path: string): void {
+  const index = remoteIndexPath(path)
+  for (const name of [index, `${index}.new`, prunePath(path), path]) rmSync(name, { force: true })
+}
+
+/** The values of an overlay's file. */
+export function* valuesOf(file: Booklet<string, unknown>): Generator<KeptValue> {
+  for (const { key, timestamp, value } of file.rawEntries()) yield { key, timestamp: timestamp ?? 0, value }
+}
+
+type Memory = ReadonlyMap<string, { value: Uint8Array; timestamp: number }>
+
+function* memoryTimestamps(memory: Memory): Generator<[string, number]> {
+  for (const [key, { timestamp }] of memory) yield [key, timestamp]
+}
+
+function* memoryValues(memory: Memory): Generator<KeptValue> {
+  for (const [key, { value, timestamp }] of memory) yield { key, value, timestamp }
+}
+
+function sizeOf(key: string, value: Uint8Array): number {
+  return 2 * key.length + value.length + bytesPerEntry
+}

@@ -1,0 +1,183 @@
+/** What is done while nobody else has the local file open: putting it right, and taking in what readers kept. */
+import { readdirSync, statSync, utimesSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { Environment } from '../../base/environment.js'
+import { EbookletError } from '../../base/error.js'
+import { type Booklet, FileLockedError, FileNotFoundError, openBooklet } from '../../booklet/index.js'
+import type { DatabaseType } from '../../format/db-metadata.js'
+import { isOverlayName } from '../../format/names.js'
+import { SyncState } from '../../sync/state.js'
+import { indexFileBeside } from '../index-file.js'
+import { decodeKeptRemote, keepValues, newestRemote, takeInNewest, type Kept, type KeptRemote, type KeptValue } from './kept.js'
+import { removeOverlay, valuesOf } from './overlay.js'
+import { isRefused } from './refused.js'
+
+export interface SharedFile {
+  path: string
+  type: DatabaseType
+  environment: Environment
+  bufferSize: number
+}
+
+/** What a reader that is about to end brings along. */
+export interface OwnPart {
+  uuid: string
+  kept: Kept | undefined
+  /** A prune that this reader was told to do. */
+  prune: { before?: number } | undefined
+}
+
+/** Why the local file could not be had alone: others have it open, or it may not be written to, or is not there. */
+export type Outcome = 'done' | 'held' | 'refused' | 'gone'
+
+/**
+ * Opens the local file exclusively, if that is possible at once; repairs it, takes in what readers that are gone left
+ * beside it, and what `own` has. Goes on as long as something new was left meanwhile.
+ *
+ * @returns what became of the first attempt, the one that `own` is part of
+ */
+export function settle(shared: SharedFile, own?: OwnPart): Outcome {
+  const outcome = settleOnce(shared, own)
+  for (let last = outcome; last === 'done' && anyOwnerless(shared); ) last = settleOnce(shared, undefined)
+  return outcome
+}
+
+function settleOnce(shared: SharedFile, own: OwnPart | undefined): Outcome {
+  const file = openAlone(shared)
+  if (typeof file === 'string') return file
+  try {
+    settleAndClose(shared, file, own)
+    return 'done'
+  } catch (error) {
+    if (!isRefused(error)) throw error
+    return 'refused'
+  }
+}
+
+/** Does the same in a file that is open exclusively, and closes it. */
+export function settleAndClose(shared: SharedFile, file: Booklet<string, unknown>, own?: OwnPart): void {
+  let searched: boolean
+  try {
+    searched = settleInto(shared, file, own)
+  } finally {
+    file.close()
+  }
+  if (!searched) markUnknown(shared.path)
+}
+
+function openAlone({ path, environment, bufferSize }: SharedFile): Booklet<string, unknown> | Exclude<Outcome, 'done'> {
+  try {
+    return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0, environment, bufferSize })
+  } catch (error) {
+    if (error instanceof FileLockedError) return 'held'
+    if (error instanceof FileNotFoundError) return 'gone'
+    if (isRefused(error)) return 'refused'
+    throw error
+  }
+}
+
+/** @returns false when the file is still to be searched for lost writes */
+export function settleInto({ path, type }: Pick<SharedFile, 'path' | 'type'>, file: Booklet<string, unknown>, own?: OwnPart): boolean {
+  // None of ours: who opens it is told.
+  if (!file.hasTimestamps) return true
+  const left = openOwnerless(path, file)
+  try {
+    const indexFile = indexFileBeside(path)
+    const state = SyncState.load(file, indexFile, type)
+    // What it lacks is taken for deletes of Python's, which a repaired file may not be told apart from.
+    if (file.repair && state.indexIsShort) indexFile.remove()
+    const all: Kept[] = left.map(({ kept }) => kept)
+    if (own?.kept && own.uuid === file.uuid) all.push(own.kept)
+    const searched = takeInNewest(state, newestRemote(state, all))
+    if (own?.prune && own.uuid === file.uuid) {
+      state.saveJournal()
+      file.prune({ ...own.prune, keep: state.pending.written })
+    }
+    for (const kept of all) keepValues(state, kept)
+    state.save()
+    for (const { path: overlay, file: opened } of left) {
+      opened.abandon()
+      removeOverlay(overlay)
+    }
+    return searched
+  } finally {
+    for (const { file: opened } of left) opened.abandon()
+  }
+}
+
+/* The next open finds that somebody wrote to the file, and searches it when it knows the remote's index. */
+function markUnknown(path: string): void {
+  const seconds = statSync(path).mtimeMs / 1000 - 1
+  utimesSync(path, seconds, seconds)
+}
+
+interface LeftOverlay {
+  path: string
+  file: Booklet<string, unknown>
+  kept: Kept
+}
+
+/** The overlays whose owner is gone, locked. What is damaged or belongs to another database is removed: nothing is lost by that. */
+function openOwnerless(path: string, shared: Booklet<string, unknown>): LeftOverlay[] {
+  const left: LeftOverlay[] = []
+  for (const overlay of overlaysBeside(path)) {
+    const file = openOverlay(overlay)
+    if (file === 'owned') continue
+    const remote = file === 'damaged' ? undefined : remoteOf(overlay, file)
+    if (file === 'damaged' || file.uuid !== shared.uuid || file.valueSerializerCode !== shared.valueSerializerCode || !file.hasTimestamps) {
+      if (file !== 'damaged') file.abandon()
+      removeOverlay(overlay)
+    } else left.push({ path: overlay, file, kept: { remote, values: () => untilDamage(valuesOf(file)) } })
+  }
+  return left
+}
+
+function openOverlay(path: string): Booklet<string, unknown> | 'owned' | 'damaged' {
+  try {
+    return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0 })
+  } catch (error) {
+    if (error instanceof FileLockedError || error instanceof FileNotFoundError || !(error instanceof EbookletError)) return 'owned'
+    return 'damaged'
+  }
+}
+
+function remoteOf(path: string, file: Booklet<string, unknown>): KeptRemote | undefined {
+  try {
+    return decodeKeptRemote(file.reserved.get(2)?.bytes, indexFileBeside(path).read())
+  } catch (error) {
+    if (error instanceof EbookletError) return undefined
+    throw error
+  }
+}
+
+function* untilDamage(values: Iterable<KeptValue>): Generator<KeptValue> {
+  try {
+    yield* values
+  } catch (error) {
+    if (!(error instanceof EbookletError)) throw error
+  }
+}
+
+/** Overlays of the file, of readers that live and of others. */
+export function overlaysBeside(path: string): string[] {
+  const folder = dirname(path)
+  const name = basename(path)
+  try {
+    return readdirSync(folder).filter((entry) => isOverlayName(name, entry)).sort().map((entry) => join(folder, entry))
+  } catch (error) {
+    // A folder that may be passed through but not looked into.
+    if (isRefused(error)) return []
+    throw error
+  }
+}
+
+function anyOwnerless({ path }: SharedFile): boolean {
+  for (const overlay of overlaysBeside(path)) {
+    const file = openOverlay(overlay)
+    if (file === 'damaged') return true
+    if (file === 'owned') continue
+    file.abandon()
+    return true
+  }
+  return false
+}

@@ -1,3 +1,5 @@
+import { blockHash, type BlockHash } from './blake2b-wasm.js'
+
 /*
  * BLAKE2b (RFC 7693) with a digest of 4 bytes, which chooses a key's group. The length is a parameter of
  * the hash, so a longer digest cut short is not the same. Each 64-bit word is two halves of 32 bits, low
@@ -15,7 +17,8 @@ const initial = Int32Array.of(
 const permutations =
   '0123456789abcdef ea489fd61c02b753 b8c052fdae367194 7931dcbe265a40f8 905724afe1bc683d 2c6a0b834d75fe19 ' +
   'c51fed4a0763928b db7ec13950f4862a 6fe9b308c2d714a5 a2847615fb9e3cd0 0123456789abcdef ea489fd61c02b753'
-const order = Uint8Array.from(permutations.replaceAll(' ', ''), digit => Number.parseInt(digit, 16) * 2)
+const rounds = permutations.split(' ').map((round) => [...round].map((digit) => Number.parseInt(digit, 16)))
+const order = Uint8Array.from(rounds.flat(), (word) => word * 2)
 
 /* Scratch of the one call under way: nothing here is asynchronous. */
 const state = new Int32Array(16)
@@ -24,8 +27,21 @@ const message = new Int32Array(32)
 const lastBlock = new Uint8Array(blockBytes)
 const lastView = new DataView(lastBlock.buffer)
 
+/* Made when it is first used; null where it can't be. */
+let fast: BlockHash | null | undefined
+
 /** The 4-byte digest of `bytes` as a big-endian integer. */
 export function blake2b32(bytes: Uint8Array): number {
+  if (fast === undefined) fast = blockHash(rounds) ?? null
+  return swapped(fast !== null && bytes.length <= blockBytes ? fast(bytes) : plainBlake2b32(bytes))
+}
+
+function swapped(word: number): number {
+  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0
+}
+
+/** The same for keys of any length, as a little-endian integer, without WebAssembly. */
+export function plainBlake2b32(bytes: Uint8Array): number {
   state.set(initial)
   state[0] = initial[0]! ^ 0x01010000 ^ digestBytes
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -35,8 +51,7 @@ export function blake2b32(bytes: Uint8Array): number {
   lastBlock.fill(0)
   lastBlock.set(bytes.subarray(at))
   compress(lastView, 0, bytes.length, true)
-  const word = state[0]
-  return ((word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24)) >>> 0
+  return state[0]
 }
 
 function compress(view: DataView, at: number, total: number, last: boolean): void {

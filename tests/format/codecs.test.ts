@@ -3,7 +3,7 @@ import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
 import { concatBytes, fromBase64, toBase64Url, toHex, utf8Decode, utf8Encode } from '../../src/base/bytes.js'
 import { FormatError, InvalidArgumentError, UnsupportedVersionError } from '../../src/base/error.js'
-import { blake2b32 } from '../../src/format/blake2b.js'
+import { blake2b32, plainBlake2b32 } from '../../src/format/blake2b.js'
 import { decodeDbMetadata, encodeDbMetadata, type DbMetadata } from '../../src/format/db-metadata.js'
 import { decodeDbPayload, decodeMetaSection, encodeDbPayload, encodeMetaSection } from '../../src/format/db-object.js'
 import { Format1Error, GroupTooLargeError } from '../../src/format/errors.js'
@@ -41,6 +41,9 @@ describe('groups of keys', () => {
     for (let length = 0; length < 520; length++) {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 31 + length) & 0xff)
       expect(blake2b32(bytes).toString(16).padStart(8, '0')).toBe(toHex(blake2b(bytes, { dkLen: 4 })))
+      const littleEndian = Buffer.alloc(4)
+      littleEndian.writeInt32LE(plainBlake2b32(bytes))
+      expect(toHex(littleEndian)).toBe(toHex(blake2b(bytes, { dkLen: 4 })))
     }
   })
 

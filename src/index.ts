@@ -43,6 +43,7 @@ export type {
 export type { Progress, ProgressListener } from './sync/progress.js'
 export type { PullResult } from './sync/pull.js'
 export type { PushOptions } from './sync/push.js'
+export type { DryRun, PlannedGroup, PlannedRequests, PushPlan } from './sync/push-plan.js'
 export type { AdjustedTimestamp, PushFailure, PushResult } from './sync/push-result.js'
 export { MsgpackExtension, type NamedSerializer, type NumpyArray, type Serializer, type SerializerName } from './serializers/index.js'
 export { type ArrowModule, type ArrowTable, type GeometryOptions, readGeometry, useArrow, withGeometry } from './serializers/index.js'

@@ -63,6 +63,13 @@ export function encodeFixedBooklet(options: {
   return bytes.slice(0, end)
 }
 
+/** How many bytes `encodeFixedBooklet` makes of so many keys of so many bytes in all. */
+export function fixedBookletLength(content: { count: number; keyBytes: number; valueLength: number; buckets: number }): number {
+  const { count, keyBytes, valueLength, buckets } = content
+  const { headerLength } = blockLayout({ fixed: true, timestamps: false, valueLength })
+  return HEADER_LENGTH + buckets * BUCKET_LENGTH + count * (headerLength + valueLength) + keyBytes
+}
+
 function check(text: string, key: Uint8Array, value: Uint8Array, valueLength: number): void {
   if (key.length > MAX_KEY_LENGTH) throw new InvalidArgumentError(`the key ${JSON.stringify(text.slice(0, 40))}… has ${key.length} bytes; at most ${MAX_KEY_LENGTH} are possible`)
   if (value.length !== valueLength) throw new InvalidArgumentError(`the value of ${JSON.stringify(text)} has ${value.length} bytes; each has ${valueLength}`)

@@ -12,6 +12,7 @@ import { OfflineValues } from '../sync/offline.js'
 import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
 import { pull, type PullResult } from '../sync/pull.js'
 import { push, type PushOptions } from '../sync/push.js'
+import { planDryRun, type DryRun, type PushPlan } from '../sync/push-plan.js'
 import type { WriterLock } from '../sync/push-context.js'
 import type { PushResult } from '../sync/push-result.js'
 import type { RemoteLocation } from '../sync/remote.js'
@@ -333,10 +334,15 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
    * @throws PushConflictError, LockTimeoutError, LockLostError, CommitConflictError, CommitFailedError, UuidMismatchError,
    *   RemoteNotFoundError, OfflineError: everything is still pending
    */
-  async push(options: PushOptions<V, I> = {}): Promise<PushResult> {
+  push(options?: PushOptions<V, I> & DryRun<false>): Promise<PushResult>
+  /** Tells what that would do, from what the session knows: nothing is asked, sent or changed. Others' conflicting changes aren't known. */
+  push(options: PushOptions<V, I> & { dryRun: true }): Promise<PushPlan>
+  push(options: PushOptions<V, I> & DryRun): Promise<PushResult | PushPlan>
+  async push(options: PushOptions<V, I> & DryRun = {}): Promise<PushResult | PushPlan> {
     const remote = this.#online('push()')
     const state = this.#writable()
     this.#refuseDuringPush('push')
+    if (options.dryRun) return planDryRun({ state, remote, locks: this.#writer!.perPush, now: this.#environment.now() })
     const pusher = { state, remote, fetcher: this.#fetcher, environment: this.#environment, writer: this.#writer!, values: this.#values as ConflictValues, onConflict: this.#onConflict }
     const running = push(pusher, { ...options, signal: this.#signal(options.signal) })
     this.#pushing = running.finally(() => (this.#pushing = undefined))

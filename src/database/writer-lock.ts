@@ -11,6 +11,7 @@ import { takeLock, type LockingOptions } from './take-lock.js'
 /** `lock: 'session'`: held from open to close. */
 export class SessionLock implements WriterLock {
   readonly guarantee: Guarantee
+  readonly perPush = false
   readonly #lock: HeldLock
   readonly #conditions: ConditionalWrites
 
@@ -40,6 +41,7 @@ export interface PushLockParts {
 
 /** `lock: 'push'`: taken when a push begins, given back when it ends. */
 export class PushLock implements WriterLock {
+  readonly perPush = true
   readonly #parts: PushLockParts
   #breakLocks: LockingOptions['breakLocks']
   /** What could not be released: others wait for it, and so would the next push. */

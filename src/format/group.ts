@@ -39,9 +39,15 @@ export interface EncodedGroup {
  * @throws GroupTooLargeError
  */
 export function checkGroupSize(members: Iterable<{ key: string; length: number }>): void {
+  const size = groupSize(members)
+  if (size > MAX_GROUP_BYTES) throw new GroupTooLargeError(size)
+}
+
+/** Bytes of a group object, possible or not. */
+export function groupSize(members: Iterable<{ key: string; length: number }>): number {
   let size = countBytes
   for (const { key, length } of members) size += entryHeaderBytes(key) + length
-  if (size > MAX_GROUP_BYTES) throw new GroupTooLargeError(size)
+  return size
 }
 
 /**

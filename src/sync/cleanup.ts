@@ -5,12 +5,12 @@ import type { RemoteIndex } from './remote-index.js'
 import type { Uploaded } from './upload.js'
 
 export interface Generations {
-  index: RemoteIndex
+  index: Pick<RemoteIndex, 'has'> & { keys(): Iterable<string> }
   manifest: ReadonlyMap<number, string>
 }
 
 /** The exact keys of what was replaced: never found by a prefix, so never a sibling's. */
-export function replacedObjects(dbKey: string, before: Generations, after: Generations, uploaded: Uploaded): string[] {
+export function replacedObjects(dbKey: string, before: Generations, after: Generations, uploaded: Pick<Uploaded, 'generations'>): string[] {
   const replaced: string[] = []
   for (const [gid, generation] of before.manifest) {
     if (after.manifest.get(gid) !== generation) replaced.push(groupKey(dbKey, gid, generation))

@@ -1,10 +1,10 @@
 /** The one PUT that makes a push true, and finding out what became of it. */
 import { encodeDbMetadata } from '../format/db-metadata.js'
-import { encodeDbPayload, encodeMetaSection } from '../format/db-object.js'
-import type { IndexEntry } from '../format/index-entry.js'
+import { encodeDbPayload } from '../format/db-object.js'
 import { timestampAfter } from '../format/timestamp.js'
 import type { PutOptions } from '../store/object-store.js'
 import { CommitConflictError } from './errors.js'
+import { nextEntries, nextManifest, nextMetaSection } from './next-state.js'
 import type { OwnCommit, SeenRemote } from './observe.js'
 import type { PushContext } from './push-context.js'
 import { putDbObject } from './put-db-object.js'
@@ -83,33 +83,4 @@ function commitCondition({ state, conditions }: PushContext): PutOptions {
 
 function objectName({ remote }: PushContext): string {
   return `${remote.store.name}/${remote.dbKey}`
-}
-
-function nextManifest(state: SyncState, uploaded: Uploaded): Map<number, string> {
-  const manifest = new Map(state.pending.replacePending ? [] : state.remote.manifest)
-  for (const [gid, generation] of uploaded.generations) {
-    if (generation === null) manifest.delete(gid)
-    else manifest.set(gid, generation)
-  }
-  return manifest
-}
-
-function nextMetaSection(state: SyncState, timestamp: number): Uint8Array | null {
-  if (state.pending.metaPending) {
-    return encodeMetaSection({ timestamp: state.local.metadataTimestamp ?? 0, data: state.local.metadata ?? null })
-  }
-  const { metaSection } = state.remote
-  // A copy that Python has keeps the old metadata unless it reads that it is gone.
-  return state.pending.replacePending && metaSection !== null ? encodeMetaSection({ timestamp, data: null }) : metaSection
-}
-
-function* nextEntries(state: SyncState, uploaded: Uploaded): Generator<[string, IndexEntry]> {
-  const deleted = new Set(uploaded.deleted)
-  const withdrawn = new Set(uploaded.written.filter((key) => !uploaded.entries.has(key)))
-  if (!state.pending.replacePending) {
-    for (const [key, entry] of state.index.entries()) {
-      if (!deleted.has(key) && !withdrawn.has(key) && !uploaded.entries.has(key)) yield [key, entry]
-    }
-  }
-  yield* uploaded.entries
 }

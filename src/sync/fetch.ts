@@ -11,7 +11,7 @@ import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './pla
 import type { ProgressMeter } from './progress.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
-import { transferWithin, type Transfer } from './transfer.js'
+import { transferOf, type Transfer } from './transfer.js'
 import { useWholeObject } from './value-object.js'
 import { findInGroup } from './whole-group.js'
 
@@ -55,7 +55,7 @@ export class ValueFetcher implements ValueSource {
     this.#remote = remote
     this.#state = state
     this.#pull = pull
-    this.#transfer = remote.transfer ?? transferWithin()
+    this.#transfer = transferOf(remote)
     this.#sleep = (ms, signal) => environment.sleep(ms, signal)
   }
 

@@ -26,6 +26,8 @@ export interface PushPermit {
 export interface WriterLock {
   /** What protects commits besides the lock; undefined until that was seen. */
   readonly guarantee: Guarantee | undefined
+  /** Whether the lock is taken for each push, rather than held. */
+  readonly perPush: boolean
   forPush(signal: AbortSignal | undefined): Promise<PushPermit>
   /** Gives back whatever is held. May be called again after a failure. */
   release(): Promise<void>

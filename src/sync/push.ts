@@ -10,13 +10,13 @@ import { commit } from './commit.js'
 import { checkOnConflict, type OnConflict } from './conflict.js'
 import type { Merged } from './decisions.js'
 import { mergeRemote, nothingMerged } from './merge.js'
-import { planPush } from './plan-push.js'
 import { ProgressMeter, type ProgressListener } from './progress.js'
 import { pull } from './pull.js'
+import { deletedValues, groupPlans, isNothingToPush, isWorthACommit } from './push-decisions.js'
 import { nothingPushed, type AdjustedTimestamp, type PushResult } from './push-result.js'
 import type { PushContext, Pusher } from './push-context.js'
 import type { SyncState } from './state.js'
-import { transferWithin } from './transfer.js'
+import { transferOf } from './transfer.js'
 import { placesOf, uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
 
 export interface PushOptions<V = unknown, I = V> {
@@ -55,10 +55,6 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
   }
 }
 
-function isNothingToPush({ pending, remote }: SyncState): boolean {
-  return pending.isEmpty && remote.timestamp !== null
-}
-
 function mergeFor({ state, fetcher, values, environment, onConflict }: Pusher, options: PushOptions): Promise<Merged> | Merged {
   const rule = options.onConflict ?? onConflict
   return rule === undefined ? nothingMerged : mergeRemote({ state, fetcher, values, now: () => environment.now() }, rule, options.signal)
@@ -71,7 +67,7 @@ async function pushMerged(context: PushContext, options: PushOptions): Promise<P
   const adjusted = adjustTimestamps(state, environment)
   state.save()
   const meter = new ProgressMeter(environment, options.onProgress)
-  const uploaded = await upload({ ...context, transfer: remote.transfer ?? transferWithin(), meter, signal: options.signal })
+  const uploaded = await upload({ ...context, transfer: transferOf(remote), meter, signal: options.signal })
   if (!isWorthACommit(state, uploaded)) return { ...nothingPushed, ok: false, failures: uploaded.failures, adjusted }
   meter.begin('commit', { bytes: 0, groups: 0 })
   const before = { index: state.index, manifest: state.remote.manifest }
@@ -131,24 +127,10 @@ function uploadPlanned(context: UploadContext): Promise<Uploaded> {
   const { state, meter } = context
   const { pending } = state
   if (typeof pending.numGroups !== 'number') {
-    const deleted = pending.replacePending ? [] : [...pending.deletes]
     meter.begin('upload', { bytes: 0, groups: pending.written.size })
-    return uploadValues(context, [...pending.written], deleted)
+    return uploadValues(context, [...pending.written], deletedValues(state))
   }
-  const plans = planPush({
-    indexKeys: state.index.keys(),
-    written: pending.written,
-    deletes: pending.deletes,
-    groupOf: (key) => state.groupOf(key),
-    replace: pending.replacePending,
-  })
+  const plans = groupPlans(state)
   meter.begin('upload', { bytes: 0, groups: plans.length })
   return uploadGroups(context, plans)
-}
-
-/** A replacement is all or nothing; otherwise whatever succeeded, or metadata, or a first push, is committed. */
-function isWorthACommit(state: SyncState, uploaded: Uploaded): boolean {
-  if (uploaded.failures.length === 0) return true
-  if (state.pending.replacePending) return false
-  return uploaded.written.length > 0 || uploaded.deleted.length > 0 || state.pending.metaPending
 }

@@ -1,8 +1,9 @@
 /** The index of the remote: which keys it has, how old they are and where their values lie. */
 import { encodeFixedBooklet, openFixedBooklet, type FixedBooklet } from '../booklet/index.js'
+import { fixedBookletLength } from '../booklet/encode-fixed.js'
 import { decodeIndexEntry, encodeIndexEntry, INDEX_ENTRY_BYTES, type IndexEntry } from '../format/index-entry.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
-import { utf8Decode } from '../base/bytes.js'
+import { utf8Decode, utf8Encode } from '../base/bytes.js'
 import { FormatError } from '../base/error.js'
 
 /* In format 1 the metadata has an entry among those of the keys. None of these can be a key of a user. */
@@ -81,6 +82,16 @@ export function encodeRemoteIndex(
     keySerializer: 'str',
     timestamp: options.timestamp,
   })
+}
+
+/** How many bytes `encodeRemoteIndex` makes of entries of these keys. */
+export function remoteIndexLength(keys: Iterable<string>, minBuckets: number): number {
+  let [count, keyBytes] = [0, 0]
+  for (const key of keys) {
+    count++
+    keyBytes += utf8Encode(key).length
+  }
+  return fixedBookletLength({ count, keyBytes, valueLength: INDEX_ENTRY_BYTES, buckets: bucketsFor(count, minBuckets) })
 }
 
 /* The steps by which the original grows its indexes: it must not have to grow this one at once. */

@@ -19,3 +19,8 @@ export const SMALLEST_MEMORY = 5 * 1024 * 1024
 export function transferWithin(maxMemory: number = DEFAULT_MEMORY, partSize: number = DEFAULT_PART_SIZE): Transfer {
   return { budget: new ByteBudget(maxMemory), partSize: Math.min(partSize, maxMemory) }
 }
+
+/** That of a remote, or the usual. */
+export function transferOf({ transfer }: { transfer?: Transfer | undefined }): Transfer {
+  return transfer ?? transferWithin()
+}

@@ -9,6 +9,7 @@ import { putLarge, type LargeSource } from '../store/transfer/index.js'
 import { forEachConcurrent } from './concurrency.js'
 import type { ValueSource } from './fetch.js'
 import type { GroupPlan } from './plan-push.js'
+import type { WantedValue } from './plan-reads.js'
 import type { ValuePlaces } from './local-file.js'
 import type { ProgressMeter } from './progress.js'
 import type { PushFailure } from './push-result.js'
@@ -45,7 +46,7 @@ export interface UploadContext {
   signal: AbortSignal | undefined
 }
 
-function nothingYet(): Uploaded {
+export function nothingUploaded(): Uploaded {
   return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, failures: [] }
 }
 
@@ -57,7 +58,7 @@ export function placesOf({ local }: SyncState): ValuePlaces {
 
 /** Repacks and uploads the planned groups. One that fails is told in `failures` and leaves the others alone. */
 export async function uploadGroups(context: UploadContext, plans: readonly GroupPlan[]): Promise<Uploaded> {
-  const done = nothingYet()
+  const done = nothingUploaded()
   await forEachConcurrent(plans, groupsAtOnce, async (plan) => {
     context.signal?.throwIfAborted()
     try {
@@ -135,11 +136,16 @@ function* lengths(state: SyncState, plan: GroupPlan): Generator<{ key: string; l
 
 async function fetchMissing(context: UploadContext, keys: readonly string[]): Promise<void> {
   const { state, fetcher, signal } = context
-  const wanted = keys.flatMap((key) => {
+  const wanted = missingMembers(state, keys)
+  if (wanted.length > 0) await fetcher.fetch(wanted, { signal, refresh: false })
+}
+
+/** Those of the keys whose values have to be fetched before their group can be packed. */
+export function missingMembers(state: SyncState, keys: readonly string[]): WantedValue[] {
+  return keys.flatMap((key) => {
     const found = state.locate(key)
     return found.where === 'remote' ? [{ key, entry: found.entry }] : []
   })
-  if (wanted.length > 0) await fetcher.fetch(wanted, { signal, refresh: false })
 }
 
 /** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began is no longer here: the change goes instead. */
@@ -176,7 +182,7 @@ function newTimestamp(state: SyncState, key: string, timestamp: number): number 
 /** Uploads each written value as an object of its own (per-key mode). */
 export async function uploadValues(context: UploadContext, written: readonly string[], deleted: readonly string[]): Promise<Uploaded> {
   const { state, remote, signal, meter } = context
-  const done = nothingYet()
+  const done = nothingUploaded()
   done.deleted.push(...deleted)
   await forEachConcurrent(written, valuesAtOnce, async (key) => {
     signal?.throwIfAborted()

@@ -116,7 +116,9 @@ it('a group over 4 GiB is refused before anything of it is fetched or built, the
   await using writer = await bench.open(bench.freshPath(), { flag: 'w' })
   writer.set('key1', 'x'.repeat(600)).set(far, 'goes')
   bench.store.take()
+  const plan = await writer.push({ dryRun: true })
   const result = await writer.push()
+  expect(plan).toMatchObject({ commits: true, written: result.written, failures: result.failures, bytesUp: result.bytesUploaded + plan.bytesOfDbObject })
   expect(result).toMatchObject({ ok: false, updated: true, written: [far], failures: [{ group: gid, keys: ['key1'] }] })
   const { error } = result.failures[0]!
   expect(error).toBeInstanceOf(GroupTooLargeError)

@@ -48,6 +48,9 @@ const kinds: Readonly<Record<string, string>> = {
   DeleteObjects: 'delete',
   ListObjectVersions: 'listVersions',
   ListObjectsV2: 'list',
+  CreateMultipartUpload: 'beginUpload',
+  UploadPart: 'putPart',
+  CompleteMultipartUpload: 'completeUpload',
 }
 
 /** Counted by the server, whoever asks. */
@@ -65,7 +68,7 @@ export async function countedServer(): Promise<CountedRemote & { readonly place:
       for (const [operation, sums] of Object.entries(stats.operations)) {
         const kind = kinds[operation] ?? operation
         requests[kind] = (requests[kind] ?? 0) + sums.requests
-        if (kind === 'put') up += sums.bytesUp
+        if (kind === 'put' || kind === 'putPart') up += sums.bytesUp
         if (kind === 'get') down += sums.bytesDown
       }
       stats.reset()

@@ -8,6 +8,7 @@ import { RemoteNotFoundError } from '../../sync/errors.js'
 import { ProgressMeter } from '../../sync/progress.js'
 import type { PullResult } from '../../sync/pull.js'
 import type { PushOptions } from '../../sync/push.js'
+import type { DryRun, PushPlan } from '../../sync/push-plan.js'
 import type { PushResult } from '../../sync/push-result.js'
 import type { Guarantee } from '../../sync/conditions.js'
 import { readSummary, type RemoteSummary } from '../../sync/remote-summary.js'
@@ -286,7 +287,9 @@ export class RemoteConnGroup implements AsyncDisposable {
     this.#database.discard(keys)
   }
   /** Sends every pending change in one commit; see `Ebooklet.push`. */
-  push(options: PushOptions = {}): Promise<PushResult> {
+  push(options?: PushOptions & DryRun<false>): Promise<PushResult>
+  push(options: PushOptions & { dryRun: true }): Promise<PushPlan>
+  push(options: PushOptions & DryRun = {}): Promise<PushResult | PushPlan> {
     return this.#database.push(options)
   }
   /** Takes in the remote's newest state; see `Ebooklet.pull`. */

@@ -1,3 +1,3 @@
 export { ByteBudget } from './byte-budget.js'
 export { objectSource, readInPieces, type KnownObject } from './object-source.js'
-export { DEFAULT_PART_SIZE, putLarge, type LargeSource, type PutLargeOptions } from './put-large.js'
+export { DEFAULT_PART_SIZE, partLayout, putLarge, type LargeSource, type PutLargeOptions } from './put-large.js'

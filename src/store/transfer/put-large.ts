@@ -41,10 +41,15 @@ export async function putLarge(store: ObjectStore, key: string, source: LargeSou
     if (!Number.isSafeInteger(value) || value < (name === 'size' ? 0 : 1)) throw new InvalidArgumentError(`${name} must be a whole number, not ${value}`)
   }
   options.signal?.throwIfAborted()
-  const partSize = store.parts === undefined ? asked : fittingPartSize(source.size, asked, store.parts)
-  if (store.parts === undefined || source.size <= partSize) return putWhole(store, key, source, options)
-  const { size } = source
-  return new Upload(store.parts, key, source, { size, partSize }, { ...options, concurrency }).run()
+  const layout = partLayout(store, source.size, asked)
+  if (layout === undefined || store.parts === undefined) return putWhole(store, key, source, options)
+  return new Upload(store.parts, key, source, layout, { ...options, concurrency }).run()
+}
+
+/** How an object is divided; undefined for one that goes in one piece. */
+export function partLayout({ parts }: Pick<ObjectStore, 'parts'>, size: number, asked: number): PartLayout | undefined {
+  const partSize = parts && fittingPartSize(size, asked, parts)
+  return partSize === undefined || size <= partSize ? undefined : { size, partSize }
 }
 
 /** As small as asked, but as large as the store wants it, and with no more parts than it takes. */

@@ -1,0 +1,34 @@
+/** What a commit makes of the state before it: the sections of the next db object. */
+import { encodeMetaSection } from '../format/db-object.js'
+import type { IndexEntry } from '../format/index-entry.js'
+import type { SyncState } from './state.js'
+import type { Uploaded } from './upload.js'
+
+export function nextManifest(state: SyncState, uploaded: Pick<Uploaded, 'generations'>): Map<number, string> {
+  const manifest = new Map(state.pending.replacePending ? [] : state.remote.manifest)
+  for (const [gid, generation] of uploaded.generations) {
+    if (generation === null) manifest.delete(gid)
+    else manifest.set(gid, generation)
+  }
+  return manifest
+}
+
+export function nextMetaSection(state: SyncState, timestamp: number): Uint8Array | null {
+  if (state.pending.metaPending) {
+    return encodeMetaSection({ timestamp: state.local.metadataTimestamp ?? 0, data: state.local.metadata ?? null })
+  }
+  const { metaSection } = state.remote
+  // A copy that Python has keeps the old metadata unless it reads that it is gone.
+  return state.pending.replacePending && metaSection !== null ? encodeMetaSection({ timestamp, data: null }) : metaSection
+}
+
+export function* nextEntries(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'written' | 'deleted'>): Generator<[string, IndexEntry]> {
+  const deleted = new Set(uploaded.deleted)
+  const withdrawn = new Set(uploaded.written.filter((key) => !uploaded.entries.has(key)))
+  if (!state.pending.replacePending) {
+    for (const [key, entry] of state.index.entries()) {
+      if (!deleted.has(key) && !withdrawn.has(key) && !uploaded.entries.has(key)) yield [key, entry]
+    }
+  }
+  yield* uploaded.entries
+}

@@ -1,7 +1,8 @@
 /** The two ways in which a session that writes comes by the lock: for as long as it is open, or for each push. */
 import type { Environment } from '../base/environment.js'
-import type { HeldLock } from '../lock/index.js'
+import { LockReleaseError, type HeldLock, type LeftTicket } from '../lock/index.js'
 import { guaranteeOf, lockOnly, type ConditionalWrites, type Guarantee } from '../sync/conditions.js'
+import { isUnreachable } from '../sync/offline.js'
 import type { PushPermit, WriterLock } from '../sync/push-context.js'
 import type { SyncState } from '../sync/state.js'
 import type { OpenedConnection, RemoteConnection } from './connection/connection.js'
@@ -25,6 +26,10 @@ export class SessionLock implements WriterLock {
     return Promise.resolve({ lock: this.#lock, conditions: this.#conditions, fresh: false, end: () => Promise.resolve() })
   }
 
+  tidy(): Promise<void> {
+    return Promise.resolve()
+  }
+
   release(): Promise<void> {
     return this.#lock.release()
   }
@@ -44,8 +49,8 @@ export class PushLock implements WriterLock {
   readonly perPush = true
   readonly #parts: PushLockParts
   #breakLocks: LockingOptions['breakLocks']
-  /** What could not be released: others wait for it, and so would the next push. */
-  #stuck: HeldLock | undefined
+  /** A ticket that could not be taken back: others wait for it, and so would the next push. */
+  #stuck: LeftTicket | undefined
 
   constructor(parts: PushLockParts) {
     this.#parts = parts
@@ -63,11 +68,11 @@ export class PushLock implements WriterLock {
 
   async forPush(signal: AbortSignal | undefined): Promise<PushPermit> {
     const { connection, remote, state, options, environment, warn } = this.#parts
-    await this.release()
+    await this.tidy()
     const watch = watchConditions(connection, remote, this.#seen, environment, warn)
     let lock: HeldLock
     try {
-      lock = await takeLock(remote, { ...options, breakLocks: this.#breakLocks, signal, onWarning: warn }, environment)
+      lock = await takeLock(remote, { ...options, breakLocks: this.#breakLocks, signal, onWarning: warn, onLeftBehind: (ticket) => (this.#stuck = ticket) }, environment)
     } catch (error) {
       await watch.giveUp()
       throw error
@@ -83,13 +88,27 @@ export class PushLock implements WriterLock {
     try {
       await lock.release()
     } catch (error) {
-      this.#stuck = lock
+      this.#stuck = { certain: true, release: () => lock.release() }
       this.#parts.warn(`the push has ended, but its lock could not be released; the next push or close() tries again: ${String(error)}`)
     }
   }
 
+  async tidy(): Promise<void> {
+    try {
+      await this.#stuck?.release()
+    } catch (error) {
+      // That nobody is there says more than that a ticket may be left.
+      throw error instanceof LockReleaseError && isUnreachable(error.cause) ? error.cause : error
+    }
+    this.#stuck = undefined
+  }
+
   async release(): Promise<void> {
-    await this.#stuck?.release()
+    try {
+      await this.#stuck?.release()
+    } catch (error) {
+      if (this.#stuck?.certain) throw error
+    }
     this.#stuck = undefined
   }
 }

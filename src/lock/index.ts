@@ -9,4 +9,4 @@ export {
   LockUnavailableError,
   type LockHolder,
 } from './errors.js'
-export { acquireLock, describeHolder, type AcquireLockOptions, type HeldLock } from './lock.js'
+export { acquireLock, describeHolder, type AcquireLockOptions, type HeldLock, type LeftTicket } from './lock.js'

@@ -23,8 +23,18 @@ export interface AcquireLockOptions {
   owner?: string | undefined
   /** Told of a ticket that could not be removed after a failure. Default: `process.emitWarning`. */
   onWarning?: ((message: string) => void) | undefined
+  /** Handed a ticket that may be left after a failure, because nothing could be reached: releasing it later takes it back. */
+  onLeftBehind?: ((ticket: LeftTicket) => void) | undefined
   environment?: Environment | undefined
   signal?: AbortSignal | undefined
+}
+
+/** A ticket that may be on the store although nobody wants it any more. */
+export interface LeftTicket {
+  /** False when it may never have arrived. */
+  readonly certain: boolean
+  /** @throws LockReleaseError when it could not be deleted */
+  release(): Promise<void>
 }
 
 /** A lock that is held until it is released, or broken by someone. */
@@ -171,7 +181,9 @@ class Contender implements HeldLock {
       }
       this.#state = 'released'
     } catch (cause) {
-      if (this.#written === 0) return
+      const certain = this.#written > 0
+      this.#options.onLeftBehind?.({ certain, release: () => (certain ? this.release() : this.#remove(1)) })
+      if (!certain) return
       const warn = this.#options.onWarning ?? ((text: string) => process.emitWarning(text, 'EbookletWarning'))
       warn(`After a failure to lock ${this.dbKey}: ${cause instanceof Error ? cause.message : String(cause)}`)
     }

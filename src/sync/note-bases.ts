@@ -3,6 +3,7 @@ import { equalBytes } from '../base/bytes.js'
 import { decodeMetaSection } from '../format/db-object.js'
 import { stringifyJson } from '../format/json-write.js'
 import type { Base, BaseEntry } from './bases.js'
+import type { OwnCommit } from './observe.js'
 import { baseOf, isBase } from './plan-merge.js'
 import type { TakenIn } from './remote.js'
 import type { SyncState } from './state.js'
@@ -14,11 +15,20 @@ export function noteBases(state: SyncState, snapshot: TakenIn): boolean {
   const known = state.knownRemote
   // An index that was lost is no loss where the remote is still what it was.
   if (known.stateLost && known.timestamp === snapshot.metadata.timestamp) return false
-  if (pending.replacePending) {
-    if (known.timestamp === snapshot.metadata.timestamp || pending.bases.replace !== undefined) return false
-    pending.noteBases((bases) => bases.noteReplace(known.timestamp ?? 'unknown'))
-    return true
-  }
+  return pending.replacePending ? noteReplaced(state, snapshot, known.timestamp) : noteChanged(state, snapshot, known)
+}
+
+function noteReplaced({ pending, observers }: SyncState, snapshot: TakenIn, seen: number | null): boolean {
+  const { timestamp } = snapshot.metadata
+  if (seen === timestamp || pending.bases.replace !== undefined) return false
+  // The very replacement, whose acknowledgement was lost.
+  if (observers.sent?.replaces && observers.sent.after.timestamp === timestamp) return false
+  pending.noteBases((bases) => bases.noteReplace(seen ?? 'unknown'))
+  return true
+}
+
+function noteChanged(state: SyncState, snapshot: TakenIn, known: SyncState['knownRemote']): boolean {
+  const { pending } = state
   const keys = changedKeys(state, snapshot, known.keysLost)
   const meta = pending.metaPending && pending.bases.meta === undefined ? metaBase(state, snapshot, known.stateLost) : undefined
   if (keys.length === 0 && meta === undefined) return false
@@ -30,7 +40,7 @@ export function noteBases(state: SyncState, snapshot: TakenIn): boolean {
 }
 
 function changedKeys(state: SyncState, snapshot: TakenIn, lost: boolean): [string, Base<BaseEntry>][] {
-  const { pending, index } = state
+  const { pending, index, observers } = state
   const wasGrouped = typeof pending.numGroups === 'number'
   const grouped = wasGrouped && snapshot.metadata.numGroups !== undefined
   const found: [string, Base<BaseEntry>][] = []
@@ -42,16 +52,24 @@ function changedKeys(state: SyncState, snapshot: TakenIn, lost: boolean): [strin
       // Python takes what it deletes out of the index file at once; also what it sets again then.
       const taken = !entry && (keys === pending.deletes || (state.indexIsShort && state.revision === 0 && now !== undefined))
       const base = lost || taken ? 'unknown' : baseOf(entry, wasGrouped)
-      if (!isBase(base, now, grouped)) found.push([key, base])
+      if (!isBase(base, now, grouped) && !isOwn(observers.sent, key, snapshot)) found.push([key, base])
     }
   }
   return found
 }
 
-function metaBase(state: SyncState, snapshot: TakenIn, lost: boolean): Base<Uint8Array> | undefined {
+/** Whether the remote has of a key what this session sent, in a commit whose acknowledgement was lost. What is pending was made on top of that. */
+function isOwn(sent: OwnCommit | undefined, key: string, snapshot: TakenIn): boolean {
+  if (!sent?.keys.has(key)) return false
+  const grouped = snapshot.metadata.numGroups !== undefined
+  return isBase(baseOf(sent.after.index.get(key), grouped), snapshot.index.get(key), grouped)
+}
+
+function metaBase({ remote, observers }: SyncState, snapshot: TakenIn, lost: boolean): Base<Uint8Array> | undefined {
+  const now = snapshot.state.metaSection
+  if (observers.sent?.metadata && sameMeta(observers.sent.after.metaSection, now)) return undefined
   if (lost) return 'unknown'
-  const { metaSection } = state.remote
-  return sameMeta(metaSection, snapshot.state.metaSection) ? undefined : (metaSection ?? 'absent')
+  return sameMeta(remote.metaSection, now) ? undefined : (remote.metaSection ?? 'absent')
 }
 
 /** Whether two metadata sections say the same, whoever wrote them. */

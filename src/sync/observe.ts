@@ -34,6 +34,11 @@ export class RemoteObservers {
   readonly #observers = new Set<RemoteObserver>()
   #sent: OwnCommit | undefined
 
+  /** A commit of this session that is under way, or of which nobody knows whether it arrived, or may still arrive. */
+  get sent(): OwnCommit | undefined {
+    return this.#sent
+  }
+
   add(observer: RemoteObserver): void {
     this.#observers.add(observer)
   }

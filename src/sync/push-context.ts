@@ -29,6 +29,8 @@ export interface WriterLock {
   /** Whether the lock is taken for each push, rather than held. */
   readonly perPush: boolean
   forPush(signal: AbortSignal | undefined): Promise<PushPermit>
+  /** Takes back what an earlier push had to leave on the store. */
+  tidy(): Promise<void>
   /** Gives back whatever is held. May be called again after a failure. */
   release(): Promise<void>
 }

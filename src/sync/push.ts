@@ -31,7 +31,10 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
   const { state } = pusher
   options.signal?.throwIfAborted()
   checkOnConflict(options.onConflict)
-  if (isNothingToPush(state)) return nothingPushed
+  if (isNothingToPush(state)) {
+    await pusher.writer.tidy()
+    return nothingPushed
+  }
   const permit = await pusher.writer.forPush(options.signal)
   try {
     const context: PushContext = { ...pusher, lock: permit.lock, conditions: permit.conditions }

@@ -156,10 +156,6 @@ export class LocalOpener<V> {
     }
   }
 
-  #checkTimestamps(file: LocalFile): void {
-    if (!file.hasTimestamps) throw new ConflictingOptionError('the local file', 'without timestamps', 'a timestamp for each value')
-  }
-
   async #openFile(options: LocalOptions): Promise<Booklet<string, unknown>> {
     for (const patience = this.#patience(); ; ) {
       try {
@@ -179,8 +175,11 @@ export class LocalOpener<V> {
     const { bufferSize } = this.#options
     const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, ...(bufferSize === undefined ? {} : { bufferSize }) }
     const file = openBooklet<string, unknown>(this.#inMemory ? null : this.#path, all)
+    if (!file.hasTimestamps) {
+      file.close()
+      throw new ConflictingOptionError('the local file', 'without timestamps', 'a timestamp for each value')
+    }
     this.#rollback.add(() => file.close())
-    this.#checkTimestamps(file)
     return file
   }
 }

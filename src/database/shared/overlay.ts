@@ -115,7 +115,7 @@ export class Overlay {
       this.#path = beside
       if (this.#index) indexFileBeside(beside).write(this.#index)
     } catch (error) {
-      this.drop()
+      this.#removeFile()
       if (!isRefused(error)) throw error
       this.#noFile = true
       return false
@@ -123,6 +123,7 @@ export class Overlay {
     if (this.#remoteState) this.#file.reserved.set(2, this.#remoteState)
     for (const { key, value, timestamp } of memoryValues(this.#memory)) this.#file.setBytes(key, value, { timestamp })
     this.#memory.clear()
+    this.#memoryBytes = 0
     return true
   }
 
@@ -141,12 +142,16 @@ export class Overlay {
 
   /** Forgets everything, and removes the file. */
   drop(): void {
+    this.#removeFile()
+    this.#memory.clear()
+    this.#memoryBytes = 0
+  }
+
+  #removeFile(): void {
     this.#file?.abandon()
     if (this.#path !== undefined) removeOverlay(this.#path)
     this.#file = undefined
     this.#path = undefined
-    this.#memory.clear()
-    this.#memoryBytes = 0
   }
 
   /* Buckets for as many keys as come: the shared file may have many more. */

@@ -1,7 +1,8 @@
 /** The file beside the local one in which overwritten values wait for somebody to ask for them; in memory for `:memory:`. */
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import { FileLockedError, openBooklet, type Booklet } from '../booklet/index.js'
+import { decodeBaseValue, encodeBaseValue } from '../format/base-value.js'
 import { baseValuesPath } from '../format/names.js'
 import type { BaseValues } from '../sync/base-values.js'
 
@@ -9,24 +10,34 @@ export function baseValuesBeside(path: string, environment: Environment): BaseVa
   return new BaseValuesFile(path === ':memory:' ? undefined : baseValuesPath(path), environment)
 }
 
+/** Bytes of values that are kept; beyond, only that there was one, and when. */
+const budget = 64 * 1024 * 1024
+
 /** Opened when something is to be kept or asked for; gone when it is empty. Whatever is wrong with it, nobody has to hear of it. */
 class BaseValuesFile implements BaseValues {
   readonly #path: string | undefined
   readonly #environment: Environment
   #file: Booklet<string, Uint8Array> | undefined
+  #bytes = 0
 
   constructor(path: string | undefined, environment: Environment) {
     this.#path = path
     this.#environment = environment
   }
 
-  keep(key: string, bytes: Uint8Array, timestamp: number): void {
-    bestEffort(() => this.#open(true)?.setBytes(key, bytes, { timestamp }))
+  keep(key: string, bytes: Uint8Array | undefined, timestamp: number): void {
+    const kept = bytes && this.#bytes + bytes.length <= budget ? bytes : undefined
+    this.#bytes += kept?.length ?? 0
+    bestEffort(() => this.#open(true)?.setBytes(key, encodeBaseValue(kept), { timestamp }))
   }
 
   get(key: string, timestamp: number): Uint8Array | undefined {
     const found = bestEffort(() => this.#open(false)?.getEntryBytes(key))
-    return found?.timestamp === timestamp ? found.value : undefined
+    return found?.timestamp === timestamp ? decodeBaseValue(found.value) : undefined
+  }
+
+  timestamps(): ReadonlyMap<string, number> {
+    return bestEffort(() => new Map(this.#open(false)?.timestamps())) ?? new Map<string, number>()
   }
 
   retain(needed: (key: string) => boolean): void {
@@ -54,6 +65,7 @@ class BaseValuesFile implements BaseValues {
       this.#remove()
       this.#file = openBooklet<string, Uint8Array>(this.#path ?? null, options)
     }
+    this.#bytes = this.#path === undefined ? 0 : statSync(this.#path).size
     return this.#file
   }
 
@@ -63,6 +75,7 @@ class BaseValuesFile implements BaseValues {
 
   #remove(): void {
     this.close()
+    this.#bytes = 0
     if (this.#path !== undefined) rmSync(this.#path, { force: true })
   }
 }

@@ -7,6 +7,7 @@ import type { HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
 import { isUnreachable } from '../sync/offline.js'
 import { lockOnly } from '../sync/conditions.js'
+import { recoverBases } from '../sync/note-bases.js'
 import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
 import type { WriterLock } from '../sync/push-context.js'
@@ -117,7 +118,7 @@ class Opening<V> {
     this.#rollback.add(() => watch.giveUp())
     const lock = await this.#lock(remote)
     // Only under the lock: somebody may have pushed while we waited for it.
-    const state = await this.#readForWriting(remote, existing)
+    const state = this.#withBaseValues(await this.#readForWriting(remote, existing))
     const conditions = await watch.seen
     if (conditions !== undefined && !known) state.rememberConditions(remote.store.name, conditions)
     state.save()
@@ -126,7 +127,7 @@ class Opening<V> {
 
   /** `lock: 'push'`: nobody is asked where the local file knows its keys; the remote is what it was when it was last seen. */
   async #unlocked(remote: OpenedConnection & RemoteLocation, existing: SyncState | undefined): Promise<Ebooklet<V>> {
-    const state = existing && canWait(existing) ? this.#resumed(existing) : await this.#readForWriting(remote, existing)
+    const state = this.#withBaseValues(existing && canWait(existing) ? this.#resumed(existing) : await this.#readForWriting(remote, existing))
     state.save()
     const writer = new PushLock({ connection: this.#connection, remote, state, options: this.#options, environment: this.#environment, warn: (message) => this.#local.warn(message) })
     return this.#session(state, remote, writer)
@@ -244,14 +245,23 @@ class Opening<V> {
     return typeof numGroups === 'number' ? nextPrime(numGroups) : numGroups
   }
 
-  #keepBaseValues(state: SyncState): void {
-    state.baseValues = baseValuesBeside(this.#path, this.#environment)
-    state.baseValues.retain((key) => state.pending.has(key))
+  /** What was kept of overwritten values: it goes with the changes that it belongs to. */
+  #withBaseValues(state: SyncState): SyncState {
+    const { lock, onConflict } = this.#options
+    const values = baseValuesBeside(this.#path, this.#environment)
+    values.retain((key) => state.pending.has(key))
+    if (lock !== 'push' && onConflict === undefined) {
+      values.close()
+      return state
+    }
+    state.baseValues = values
+    this.#rollback.add(() => values.close())
+    if (state.isForeign) recoverBases(state)
+    return state
   }
 
   #session(state: SyncState, remote: (OpenedConnection & RemoteLocation) | undefined, writer: WriterLock | undefined): Ebooklet<V> {
     const { lock, onConflict = lock === 'push' ? 'stop' : undefined } = this.#options
-    if (writer && onConflict !== undefined) this.#keepBaseValues(state)
     return new Ebooklet<V>({
       state,
       remote,

@@ -19,12 +19,13 @@ export function deleteKey(state: SyncState, key: string): boolean {
   return true
 }
 
-/** A value of the remote that is held here and about to be changed for the first time: somebody may want to see it. */
+/** A value of the remote that is about to be changed for the first time: somebody may want to see it. */
 function keepBaseValue({ baseValues, pending, visibleIndex, local }: SyncState, key: string): void {
   if (!baseValues || pending.has(key)) return
   const entry = visibleIndex.get(key)
-  const held = entry && local.getTimestamp(key) === entry.timestamp ? local.getBytes(key) : undefined
-  if (entry && held) baseValues.keep(key, held, entry.timestamp)
+  if (!entry) return
+  const held = local.getTimestamp(key) === entry.timestamp ? local.getBytes(key) : undefined
+  baseValues.keep(key, held, entry.timestamp)
 }
 
 /** Drops pending changes of some keys: values come back from the remote, deleted keys reappear. */

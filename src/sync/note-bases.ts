@@ -72,6 +72,18 @@ function metaBase({ remote, observers }: SyncState, snapshot: TakenIn, lost: boo
   return sameMeta(remote.metaSection, now) ? undefined : (remote.metaSection ?? 'absent')
 }
 
+/**
+ * Another program that wrote the local file has dropped what was noted of bases, and may have read the remote since. Values that
+ * were kept tell what is left to be told: a key of which the remote has another one now was changed there.
+ */
+export function recoverBases({ pending, index, baseValues }: SyncState): void {
+  const lost: [string, number][] = []
+  for (const [key, timestamp] of baseValues?.timestamps() ?? []) {
+    if (pending.has(key) && !pending.bases.keys.has(key) && index.get(key)?.timestamp !== timestamp) lost.push([key, timestamp])
+  }
+  if (lost.length > 0) pending.noteBases((bases) => lost.forEach(([key, timestamp]) => bases.noteKey(key, { timestamp, length: null })))
+}
+
 /** Whether two metadata sections say the same, whoever wrote them. */
 export function sameMeta(a: Uint8Array | null, b: Uint8Array | null): boolean {
   if (a !== null && b !== null && equalBytes(a, b)) return true

@@ -194,6 +194,32 @@ describe('what edits were based on', () => {
     expect(await bench.contents()).toEqual({ a: 'second' })
   })
 
+  it('asks again about what was changed while it was decided', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = await published(bench, { a: '0', b: '0' })
+    await using db = await bench.open<string>(path, pushing)
+    db.set('a', 'mine').set('b', 'mine')
+    await rivalPush(bench, (rival) => rival.set('a', 'theirs').set('b', 'theirs'))
+    const seen: unknown[] = []
+    const onConflict = async ({ key, local }: Conflict<string>) => {
+      seen.push(`${key} ${String(local.value)}`)
+      await Promise.resolve()
+      if (seen.length === 2) db.set('a', 'later')
+      return 'remote' as const
+    }
+    expect(await db.push({ onConflict })).toMatchObject({ conflicts: [{ key: 'a' }, { key: 'b' }] })
+    expect(seen).toEqual(['a mine', 'b mine', 'a later', 'b mine'])
+    const restless = ({ key }: Conflict<string>) => {
+      db.set(key!, `again ${seen.push('')}`)
+      return 'remote' as const
+    }
+    db.set('a', 'mine')
+    await rivalPush(bench, (rival) => rival.set('a', 'theirs again'))
+    await expect(db.push({ onConflict: restless })).rejects.toThrow(PushConflictError)
+    expect(pendingOf(db)).toEqual(['changed a'])
+    expect(await bench.contents()).toEqual({ a: 'theirs again', b: 'theirs' })
+  })
+
   it('is our own commit where only its acknowledgement was lost', async () => {
     for (const numGroups of [5, null]) {
       await using bench = await Bench.on(memoryKind)

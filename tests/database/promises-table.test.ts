@@ -1,4 +1,4 @@
-/** docs/promises.md and docs/coming-from-python.md name tests that exist; the former leaves open only what other issues bring. */
+/** docs/promises.md, docs/sync.md, docs/coming-from-python.md and the merge in docs/architecture.md name tests that exist; the former leaves open only what other issues bring. */
 import { describe, expect, it } from 'vitest'
 import { expectShown, tableRows } from '../support/shown-by.js'
 
@@ -24,4 +24,17 @@ describe('the table for those who come from Python', () => {
     expect(row[1]).not.toBe('')
     expectShown(row[3]!)
   })
+})
+
+describe('the tables of what becomes of changes on both sides', () => {
+  const rows = tableRows('sync.md').filter((row) => row.length === 7)
+  const invariants = tableRows('architecture.md').filter((row) => /^M\d/.test(row[0]!))
+
+  it('have a row for each kind', () => {
+    for (const kind of ['both-changed', 'changed-deleted', 'deleted-changed', 'metadata', 'replacement']) expect(rows.some((row) => row[1]!.includes(kind))).toBe(true)
+    expect(rows.length).toBeGreaterThan(12)
+    expect(invariants.length).toBeGreaterThan(8)
+  })
+
+  it.each([...rows, ...invariants].map((row) => ({ name: row.slice(0, 2).join(' / '), row })))('$name', ({ row }) => expectShown(row.at(-1)!))
 })

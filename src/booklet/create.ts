@@ -1,5 +1,6 @@
-import { equalBytes, toHex } from '../base/bytes.js'
+import { equalBytes } from '../base/bytes.js'
 import type { Environment } from '../base/environment.js'
+import { newUuid } from '../base/uuid.js'
 import { InvalidArgumentError } from '../base/error.js'
 import { LAST } from '../format/block.js'
 import {
@@ -13,7 +14,7 @@ import {
   MAX_NEW_BUCKETS,
   patchHeader,
 } from '../format/booklet-header.js'
-import { writeU48 } from '../format/integers.js'
+import { emptyIndex } from '../format/bucket.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 
 /** What a new file is to be. */
@@ -56,14 +57,6 @@ function inheritedHeader(initBytes: Uint8Array, kind: BookletKind): Uint8Array {
   return bytes
 }
 
-/** 32 hex digits of a random (version 4) UUID. */
-export function newUuid(environment: Environment): string {
-  const bytes = environment.randomBytes(16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return toHex(bytes)
-}
-
 const CHUNK = BUCKET_LENGTH * 0x8000
 
 /** Writes an index without entries, piece by piece. */
@@ -71,13 +64,6 @@ export function writeEmptyIndex(file: RandomAccessFile, position: number, nBucke
   const length = nBuckets * BUCKET_LENGTH
   const piece = emptyIndex(Math.min(nBuckets, CHUNK / BUCKET_LENGTH))
   for (let at = 0; at < length; at += piece.length) file.write(position + at, piece.subarray(0, length - at))
-}
-
-/** An index without entries. */
-export function emptyIndex(nBuckets: number): Uint8Array {
-  const bytes = new Uint8Array(nBuckets * BUCKET_LENGTH)
-  for (let at = 0; at < bytes.length; at += BUCKET_LENGTH) writeU48(bytes, at, LAST)
-  return bytes
 }
 
 /** What a header starts with, the same for all new files of a kind: type id, version, widths. */

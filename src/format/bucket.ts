@@ -1,4 +1,7 @@
+import { LAST } from './block.js'
 import type { Digest } from './blake2s.js'
+import { BUCKET_LENGTH } from './booklet-header.js'
+import { writeU48 } from './integers.js'
 
 /** The bucket counts that a growing file steps through (section 1.4 of the format). */
 const LADDER = [12007, 144013, 1728017, 20736017]
@@ -6,6 +9,13 @@ const LADDER = [12007, 144013, 1728017, 20736017]
 /** What follows `nBuckets` when a file grows; undefined at the top, where it stays. */
 export function nextBucketCount(nBuckets: number): number | undefined {
   return LADDER.find((step) => step > nBuckets)
+}
+
+/** An index without entries. */
+export function emptyIndex(nBuckets: number): Uint8Array {
+  const bytes = new Uint8Array(nBuckets * BUCKET_LENGTH)
+  for (let at = 0; at < bytes.length; at += BUCKET_LENGTH) writeU48(bytes, at, LAST)
+  return bytes
 }
 
 /**

@@ -1,4 +1,5 @@
 import { FormatError, InvalidArgumentError } from '../base/error.js'
+import { readU32, writeU32 } from './integers.js'
 import { readTimestamp, writeTimestamp } from './timestamp.js'
 
 /*
@@ -22,21 +23,29 @@ export interface IndexEntry {
 /** @throws InvalidArgumentError for a field that doesn't fit */
 export function encodeIndexEntry(entry: IndexEntry): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(INDEX_ENTRY_BYTES)
-  const view = new DataView(out.buffer)
-  writeTimestamp(out, 0, entry.timestamp)
-  writeUint32(view, 7, entry.offset)
-  writeUint32(view, 11, entry.length)
+  writeIndexEntry(out, 0, entry)
   return out
+}
+
+/** Puts an entry into 15 bytes of others. @throws InvalidArgumentError for a field that doesn't fit */
+export function writeIndexEntry(bytes: Uint8Array, at: number, { timestamp, offset, length }: IndexEntry): void {
+  writeTimestamp(bytes, at, timestamp)
+  writeUint32(bytes, at + 7, offset)
+  writeUint32(bytes, at + 11, length)
 }
 
 /** @throws FormatError unless these are 15 bytes */
 export function decodeIndexEntry(bytes: Uint8Array): IndexEntry {
   if (bytes.length !== INDEX_ENTRY_BYTES) throw new FormatError(`An index entry has ${INDEX_ENTRY_BYTES} bytes; this one has ${bytes.length}.`)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  return { timestamp: readTimestamp(bytes, 0), offset: view.getUint32(7, true), length: view.getUint32(11, true) }
+  return readIndexEntry(bytes, 0)
 }
 
-function writeUint32(view: DataView, at: number, value: number): void {
+/** The entry in the 15 bytes from `at` on. */
+export function readIndexEntry(bytes: Uint8Array, at: number): IndexEntry {
+  return { timestamp: readTimestamp(bytes, at), offset: readU32(bytes, at + 7), length: readU32(bytes, at + 11) }
+}
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new InvalidArgumentError(`An index entry holds offsets and lengths of 32 bits; this is ${String(value)}.`)
-  view.setUint32(at, value, true)
+  writeU32(bytes, at, value)
 }

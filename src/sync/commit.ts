@@ -4,11 +4,11 @@ import { encodeDbPayload } from '../format/db-object.js'
 import { timestampAfter } from '../format/timestamp.js'
 import type { PutOptions } from '../store/object-store.js'
 import { CommitConflictError } from './errors.js'
-import { nextEntries, nextManifest, nextMetaSection } from './next-state.js'
+import { nextIndex, nextManifest, nextMetaSection } from './next-state.js'
 import type { OwnCommit, SeenRemote } from './observe.js'
 import type { PushContext } from './push-context.js'
 import { putDbObject } from './put-db-object.js'
-import { encodeRemoteIndex, RemoteIndex } from './remote-index.js'
+import type { RemoteIndex } from './remote-index.js'
 import type { SyncState } from './state.js'
 import type { Uploaded } from './upload.js'
 
@@ -28,9 +28,8 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   const timestamp = state.remote.timestamp === null ? environment.now() : Math.max(environment.now(), timestampAfter(state.remote.timestamp))
   const manifest = nextManifest(state, uploaded)
   const metaSection = nextMetaSection(state, timestamp)
-  const indexBytes = encodeRemoteIndex(nextEntries(state, uploaded), { minBuckets: state.local.nBuckets, timestamp })
-  const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: indexBytes })
-  const index = RemoteIndex.decode(indexBytes)
+  const index = nextIndex(state, uploaded, timestamp)
+  const body = encodeDbPayload({ manifest, metaSection: metaSection ?? undefined, index: index.bytes })
   const own = ownCommit(state, uploaded, { index, metaSection, timestamp })
   await lock.verify(signal)
   signal?.throwIfAborted()

@@ -1,6 +1,6 @@
 /** What a commit makes of the state before it: the sections of the next db object. */
 import { encodeMetaSection } from '../format/db-object.js'
-import type { IndexEntry } from '../format/index-entry.js'
+import { RemoteIndex } from './remote-index.js'
 import type { SyncState } from './state.js'
 import type { Uploaded } from './upload.js'
 
@@ -22,13 +22,10 @@ export function nextMetaSection(state: SyncState, timestamp: number): Uint8Array
   return state.pending.replacePending && metaSection !== null ? encodeMetaSection({ timestamp, data: null }) : metaSection
 }
 
-export function* nextEntries(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'written' | 'deleted'>): Generator<[string, IndexEntry]> {
-  const deleted = new Set(uploaded.deleted)
-  const withdrawn = new Set(uploaded.written.filter((key) => !uploaded.entries.has(key)))
-  if (!state.pending.replacePending) {
-    for (const [key, entry] of state.index.entries()) {
-      if (!deleted.has(key) && !withdrawn.has(key) && !uploaded.entries.has(key)) yield [key, entry]
-    }
-  }
-  yield* uploaded.entries
+/** @param timestamp of the commit, µs */
+export function nextIndex(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'written' | 'deleted'>, timestamp: number): RemoteIndex {
+  // What was taken back while the push ran was not uploaded: it goes, too.
+  const withdrawn = uploaded.written.filter((key) => !uploaded.entries.has(key))
+  const before = state.pending.replacePending ? RemoteIndex.empty() : state.index
+  return before.after({ set: uploaded.entries, gone: [...uploaded.deleted, ...withdrawn] }, { minBuckets: state.local.nBuckets, timestamp })
 }

@@ -1,8 +1,8 @@
 /** What a push has to do, decided purely: which groups are repacked with which members, which keys go. */
 
 export interface PushInput {
-  /** Keys of the remote's index. */
-  indexKeys: Iterable<string>
+  /** Keys of the remote's index that belong to these groups, each with its group. */
+  members: (groups: { has(gid: number): boolean }) => Iterable<readonly [number, string]>
   written: ReadonlySet<string>
   deletes: ReadonlySet<string>
   groupOf: (key: string) => number
@@ -31,9 +31,8 @@ export function planPush(input: PushInput): GroupPlan[] {
   if (input.replace) return sorted(plans)
   for (const key of deletes) planOf(groupOf(key)).deleted.push(key)
   if (plans.size === 0) return []
-  for (const key of input.indexKeys) {
-    if (written.has(key) || deletes.has(key)) continue
-    plans.get(groupOf(key))?.kept.push(key)
+  for (const [gid, key] of input.members(plans)) {
+    if (!written.has(key) && !deletes.has(key)) planOf(gid).kept.push(key)
   }
   return sorted(plans)
 }

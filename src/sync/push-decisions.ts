@@ -10,8 +10,10 @@ export function isNothingToPush({ pending, remote }: SyncState): boolean {
 /** The groups to write anew; not for per-key mode. */
 export function groupPlans(state: SyncState): GroupPlan[] {
   const { pending, index } = state
+  const { numGroups } = pending
+  if (typeof numGroups !== 'number') throw new Error('per-key databases have no groups')
   return planPush({
-    indexKeys: index.keys(),
+    members: (groups) => index.members(groups, numGroups),
     written: pending.written,
     deletes: pending.deletes,
     groupOf: (key) => state.groupOf(key),

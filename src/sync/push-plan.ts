@@ -5,12 +5,12 @@ import { checkGroupSize, groupSize } from '../format/group.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { partLayout } from '../store/transfer/index.js'
 import { replacedObjects } from './cleanup.js'
-import { nextEntries, nextManifest, nextMetaSection } from './next-state.js'
+import { nextIndex, nextManifest, nextMetaSection } from './next-state.js'
 import type { GroupPlan } from './plan-push.js'
 import { planRangeReads } from './plan-reads.js'
 import { deletedValues, groupPlans, isNothingToPush, isWorthACommit } from './push-decisions.js'
 import type { PushFailure } from './push-result.js'
-import { remoteIndexLength } from './remote-index.js'
+import type { RemoteIndex } from './remote-index.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
 import { transferOf } from './transfer.js'
@@ -114,14 +114,15 @@ export function planDryRun(context: PlanContext): PushPlan {
   if (isNothingToPush(state)) return nothingPlanned
   const objects = typeof pending.numGroups === 'number' ? plannedGroups(context) : plannedValues(context)
   const commits = isWorthACommit(state, objects)
-  const bytesOfDbObject = commits ? dbObjectLength(context, objects) : 0
+  const after = nextIndex(state, objects, context.now)
+  const bytesOfDbObject = commits ? dbObjectLength(context, objects, after) : 0
   const requests = {
     // It is looked at before the commit, and if it is not taken just now, at the beginning too.
     lock: (locks ? requestsToLock : 1) + (commits ? 1 : 0),
     get: objects.requests.get + (locks || state.remoteInDoubt ? 1 : 0),
     put: objects.requests.put + (commits ? 1 : 0),
     parts: objects.requests.parts,
-    delete: commits ? Math.ceil(replacedCount(context, objects) / deletesAtOnce) : 0,
+    delete: commits ? Math.ceil(replacedCount(context, objects, after) / deletesAtOnce) : 0,
   }
   return {
     commits,
@@ -203,18 +204,12 @@ function addObject({ remote }: PlanContext, bytes: number, planned: PlannedObjec
   else planned.requests.put++
 }
 
-function dbObjectLength({ state, now }: PlanContext, objects: PlannedObjects): number {
+function dbObjectLength({ state, now }: PlanContext, objects: PlannedObjects, index: RemoteIndex): number {
   const metaSection = nextMetaSection(state, now) ?? undefined
-  const withoutIndex = encodeDbPayload({ manifest: nextManifest(state, objects), metaSection, index: new Uint8Array(0) })
-  return withoutIndex.length + remoteIndexLength(keysOf(nextEntries(state, objects)), state.local.nBuckets)
+  return encodeDbPayload({ manifest: nextManifest(state, objects), metaSection, index: index.bytes }).length
 }
 
-function replacedCount({ state, remote }: PlanContext, objects: PlannedObjects): number {
+function replacedCount({ state, remote }: PlanContext, objects: PlannedObjects, after: RemoteIndex): number {
   const { index, remote: { manifest } } = state
-  const after = new Set(keysOf(nextEntries(state, objects)))
   return replacedObjects(remote.dbKey, { index, manifest }, { index: after, manifest: nextManifest(state, objects) }, objects).length
-}
-
-function* keysOf(entries: Iterable<[string, unknown]>): Generator<string> {
-  for (const [key] of entries) yield key
 }

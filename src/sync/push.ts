@@ -105,7 +105,7 @@ function adjustTimestamps(state: SyncState, environment: Environment): AdjustedT
   if (state.pending.replacePending) return adjusted
   for (const key of state.pending.written) {
     const entry = state.index.get(key)
-    const from = state.local.getTimestamp(key)
+    const from = entry && state.local.getTimestamp(key)
     if (!entry || from === undefined || from > entry.timestamp) continue
     // Scattered: two who adjust to the same entry must not come to one timestamp, which stands for one value.
     const scatter = entry.timestamp < 2 ** 52 ? (environment.randomBytes(1)[0] ?? 0) : 0

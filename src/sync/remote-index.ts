@@ -1,97 +1,157 @@
 /** The index of the remote: which keys it has, how old they are and where their values lie. */
-import { encodeFixedBooklet, openFixedBooklet, type FixedBooklet } from '../booklet/index.js'
-import { fixedBookletLength } from '../booklet/encode-fixed.js'
-import { decodeIndexEntry, encodeIndexEntry, INDEX_ENTRY_BYTES, type IndexEntry } from '../format/index-entry.js'
-import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
 import { utf8Decode, utf8Encode } from '../base/bytes.js'
+import { systemEnvironment } from '../base/environment.js'
 import { FormatError } from '../base/error.js'
+import { newUuid } from '../base/uuid.js'
+import { FixedTable } from '../format/fixed-table.js'
+import { FixedTableWriter } from '../format/fixed-table-writer.js'
+import { groupIdOfBytes } from '../format/group-id.js'
+import { INDEX_ENTRY_BYTES, readIndexEntry, writeIndexEntry, type IndexEntry } from '../format/index-entry.js'
+import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
 
 /* In format 1 the metadata has an entry among those of the keys. None of these can be a key of a user. */
-const internalKeys = [METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY].map(utf8Decode)
+const internalKeys = [METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY]
+/** The code of text. */
+const keySerializer = 2
 
 /** A read-only view of an index section. Lookups hash; nothing is parsed ahead. Entries under internal keys are not seen. */
 export class RemoteIndex {
   readonly bytes: Uint8Array
   /** What format 1 says of the metadata. */
   readonly metadataEntry: IndexEntry | undefined
-  readonly #booklet: FixedBooklet<string> | undefined
-  readonly #hidden: readonly string[]
+  readonly #table: FixedTable | undefined
+  /** Where the entries lie that are not seen. */
+  readonly #hidden: ReadonlySet<number>
 
-  private constructor(bytes: Uint8Array, booklet: FixedBooklet<string> | undefined) {
-    this.bytes = bytes
-    this.#booklet = booklet
-    this.#hidden = internalKeys.filter((key) => booklet?.has(key))
-    const metadata = booklet?.getBytes(internalKeys[0]!)
-    this.metadataEntry = metadata && decodeIndexEntry(metadata)
+  private constructor(table: FixedTable | undefined) {
+    this.bytes = table?.bytes ?? new Uint8Array(0)
+    this.#table = table
+    const hidden = internalKeys.map((key) => table?.find(key))
+    this.#hidden = new Set(hidden.filter((position) => position !== undefined))
+    this.metadataEntry = hidden[0] === undefined ? undefined : this.#entryAt(hidden[0])
   }
 
   static empty(): RemoteIndex {
-    return new RemoteIndex(new Uint8Array(0), undefined)
+    return new RemoteIndex(undefined)
   }
 
   /** @throws FormatError when the bytes are not an index */
   static decode(bytes: Uint8Array): RemoteIndex {
-    const booklet = openFixedBooklet(bytes, { flag: 'r', keySerializer: 'str', valueLength: INDEX_ENTRY_BYTES })
-    if (booklet.valueLength !== INDEX_ENTRY_BYTES) {
-      throw new FormatError(`an index has values of ${INDEX_ENTRY_BYTES} bytes, this one of ${booklet.valueLength}`)
+    const table = FixedTable.decode(bytes)
+    const { valueLength, keySerializer: found } = table.header
+    if (valueLength !== INDEX_ENTRY_BYTES) throw new FormatError(`an index has values of ${INDEX_ENTRY_BYTES} bytes, this one of ${valueLength}`)
+    if (found !== keySerializer) throw new FormatError(`the keys of an index are text (serializer ${keySerializer}), those of this one have serializer ${found}`)
+    return new RemoteIndex(table)
+  }
+
+  /**
+   * The index of a commit: compact, in the standard layout, with buckets to match. What stays is taken over as it stands:
+   * neither parsed nor hashed again.
+   *
+   * @param options.minBuckets as many at least
+   * @param options.timestamp of the commit, µs
+   */
+  after(changes: IndexChanges, options: { minBuckets: number; timestamp: number }): RemoteIndex {
+    const places = this.#placesOf(changes)
+    const count = this.size - places.gone + places.added
+    const uuid = this.#table?.header.uuid ?? newUuid(systemEnvironment())
+    const buckets = bucketsFor(count, options.minBuckets)
+    const writer = new FixedTableWriter({ buckets, valueLength: INDEX_ENTRY_BYTES, keySerializer, uuid, timestamp: options.timestamp, expected: this.bytes.length })
+    const table = this.#table
+    for (const position of table?.positions ?? []) {
+      const change = places.changed.get(position)
+      if (change === null || this.#hidden.has(position)) continue
+      const at = writer.copy(table!, position)
+      if (change) writeIndexEntry(writer.bytes, at, change)
     }
-    return new RemoteIndex(bytes, booklet)
+    for (const [key, entry] of changes.set) {
+      if (this.#find(key) !== undefined) continue
+      const at = writer.add(utf8Encode(key))
+      writeIndexEntry(writer.bytes, at, entry)
+    }
+    return new RemoteIndex(FixedTable.made(writer.finish()))
   }
 
   get size(): number {
-    return (this.#booklet?.size ?? 0) - this.#hidden.length
+    return (this.#table?.positions.length ?? 0) - this.#hidden.size
   }
 
   has(key: string): boolean {
-    return (this.#booklet?.has(key) ?? false) && !this.#hidden.includes(key)
+    return this.#find(key) !== undefined
   }
 
   get(key: string): IndexEntry | undefined {
-    if (this.#hidden.includes(key)) return undefined
-    const value = this.#booklet?.getBytes(key)
-    return value && decodeIndexEntry(value)
+    const position = this.#find(key)
+    return position === undefined ? undefined : this.#entryAt(position)
   }
 
   /** Where the entry of a key lies in `bytes`; undefined when there is none. No two lie less than 36 bytes apart. */
   placeOf(key: string): number | undefined {
-    return this.#booklet?.placeOf(key)
+    return this.#find(key)
   }
 
   *keys(): Generator<string> {
-    if (!this.#booklet) return
-    for (const key of this.#booklet.keys()) if (!this.#hidden.includes(key)) yield key
+    for (const position of this.#positions()) yield utf8Decode(this.#table!.keyAt(position))
   }
 
   *entries(): Generator<[string, IndexEntry]> {
-    if (!this.#booklet) return
-    for (const { key, value } of this.#booklet.rawEntries()) if (!this.#hidden.includes(key)) yield [key, decodeIndexEntry(value)]
+    for (const position of this.#positions()) yield [utf8Decode(this.#table!.keyAt(position)), this.#entryAt(position)]
+  }
+
+  /** Members of some groups, each with its group. */
+  *members(groups: { has(gid: number): boolean }, numGroups: number): Generator<[number, string]> {
+    for (const position of this.#positions()) {
+      const key = this.#table!.keyAt(position)
+      const gid = groupIdOfBytes(key, numGroups)
+      if (groups.has(gid)) yield [gid, utf8Decode(key)]
+    }
+  }
+
+  *#positions(): Generator<number> {
+    for (const position of this.#table?.positions ?? []) if (!this.#hidden.has(position)) yield position
+  }
+
+  #find(key: string): number | undefined {
+    const position = this.#table?.find(utf8Encode(key))
+    return position === undefined || this.#hidden.has(position) ? undefined : position
+  }
+
+  #entryAt(position: number): IndexEntry {
+    return readIndexEntry(this.bytes, this.#table!.valueAt(position))
+  }
+
+  /* What becomes of the entries that are here: null = it goes. */
+  #placesOf({ set, gone }: IndexChanges) {
+    const changed = new Map<number, IndexEntry | null>()
+    let added = 0
+    for (const key of gone) {
+      const position = this.#find(key)
+      if (position !== undefined) changed.set(position, null)
+    }
+    const before = changed.size
+    let kept = 0
+    for (const [key, entry] of set) {
+      const position = this.#find(key)
+      if (position === undefined) added++
+      else {
+        if (changed.get(position) === null) kept++
+        changed.set(position, entry)
+      }
+    }
+    return { changed, added, gone: before - kept }
   }
 }
 
-/** The index section of a commit: compact, in the standard layout, with buckets to match. */
-export function encodeRemoteIndex(
-  entries: Iterable<[string, IndexEntry]>,
-  options: { minBuckets: number; timestamp: number },
-): Uint8Array {
-  const encoded: [string, Uint8Array][] = []
-  for (const [key, entry] of entries) encoded.push([key, encodeIndexEntry(entry)])
-  return encodeFixedBooklet({
-    entries: encoded,
-    valueLength: INDEX_ENTRY_BYTES,
-    buckets: bucketsFor(encoded.length, options.minBuckets),
-    keySerializer: 'str',
-    timestamp: options.timestamp,
-  })
+export interface IndexChanges {
+  /** New and changed entries. */
+  set: ReadonlyMap<string, IndexEntry>
+  /** Keys that go, unless they are in `set`. */
+  gone: Iterable<string>
 }
 
-/** How many bytes `encodeRemoteIndex` makes of entries of these keys. */
-export function remoteIndexLength(keys: Iterable<string>, minBuckets: number): number {
-  let [count, keyBytes] = [0, 0]
-  for (const key of keys) {
-    count++
-    keyBytes += utf8Encode(key).length
-  }
-  return fixedBookletLength({ count, keyBytes, valueLength: INDEX_ENTRY_BYTES, buckets: bucketsFor(count, minBuckets) })
+/** An index of these entries only; of two under one key the later counts. */
+export function encodeRemoteIndex(entries: Iterable<readonly [string, IndexEntry]>, options: { minBuckets: number; timestamp: number }): Uint8Array {
+  return RemoteIndex.empty().after({ set: new Map(entries), gone: [] }, options).bytes
 }
 
 /* The steps by which the original grows its indexes: it must not have to grow this one at once. */

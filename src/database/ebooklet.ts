@@ -297,7 +297,11 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     return this.metadata === undefined ? undefined : this.#state.local.metadataTimestamp
   }
 
-  /** Drops local copies of values older than `before` (µs) that the remote has; never a pending write. Returns how many blocks the file lost. */
+  /**
+   * Drops local copies of values older than `before` (µs) that the remote has; never a pending write. Returns how many blocks
+   * the file lost. In a read-only session: how many values it dropped for itself; the file is pruned when it closes, if
+   * nobody else has it open then.
+   */
   prune(options: { before?: number } = {}): number {
     const state = this.#open()
     this.#refuseDuringPush('prune')
@@ -305,7 +309,7 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     return state.local.prune({ ...options, keep: state.pending.written })
   }
 
-  /** Makes all local changes durable: they survive a crash from here on. */
+  /** Makes all local changes durable: they survive a crash from here on. (What a read-only session fetched is only a copy, and may be in memory until it closes.) */
   sync(): void {
     this.#open().save()
   }

@@ -30,7 +30,8 @@ import { PushLock, SessionLock } from './writer-lock.js'
  *
  * @param remote an `S3Connection` or another connection, or a URL: `s3://bucket/key`, `https://…` (public,
  * read only), `file:///folder/key`
- * @param path the local file, made if it is missing; or `:memory:`
+ * @param path the local file, made if it is missing; or `:memory:`. With flag `r` it is shared with other readers, of this
+ * process and of others, and nothing is written to it while there are any; with other flags it is had alone
  * @throws InvalidArgumentError, RemoteNotFoundError, UuidMismatchError, ConflictingOptionError,
  * RemoteTypeError, LockTimeoutError, FileLockedError, FormatError, UnsupportedVersionError, OfflineFileError, StoreError. Nothing stays locked
  * or open then.

@@ -40,7 +40,7 @@ export interface OpenEbookletOptions<V, I = V> extends SchemaOptions<V> {
   numGroups?: number | null
   /** Hash buckets of a new local file: about as many as keys are expected. Default 12007. */
   buckets?: number
-  /** Bytes of local writes that are kept in memory until they go to the file. Default 1 MiB. */
+  /** Bytes of local writes, and in a read-only session of what was fetched, that are kept in memory until they go to a file. Default 1 MiB. */
   bufferSize?: number
   /** ms to wait for the lock of the remote, and for the lock of the local file. Default 300 000. */
   lockTimeout?: number

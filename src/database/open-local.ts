@@ -10,12 +10,14 @@ import { takeIn } from '../sync/pull.js'
 import type { RemoteSnapshot } from '../sync/remote.js'
 import { RemoteIndex } from '../sync/remote-index.js'
 import type { LocalFile } from '../sync/local-file.js'
+import { uploadRecordInMemory, type UploadRecordFile } from '../sync/resume/upload-record.js'
 import { noRemoteYet, SyncState, type IndexFile } from '../sync/state.js'
 import { ValueCodec } from '../values/index.js'
 import { initBytesOf } from './init-bytes.js'
 import { indexFileBeside, indexFileInMemory } from './index-file.js'
 import type { OpenEbookletOptions } from './options.js'
 import { Patience } from './patience.js'
+import { uploadRecordBeside } from './upload-record-file.js'
 import type { Rollback } from './rollback.js'
 import { openShared } from './shared/open-shared.js'
 import { overlaysBeside, settleInto, type SharedFile } from './shared/settle.js'
@@ -30,6 +32,7 @@ export class LocalOpener<V> {
   readonly #lockTimeout: number
   readonly #rollback: Rollback
   readonly #indexFile: IndexFile
+  readonly #uploadRecord: UploadRecordFile
   readonly #asked: NamedSerializer<V> | undefined
   readonly #type: DatabaseType
 
@@ -41,6 +44,7 @@ export class LocalOpener<V> {
     this.#lockTimeout = lockTimeout
     this.#rollback = rollback
     this.#indexFile = this.#inMemory ? indexFileInMemory() : indexFileBeside(path)
+    this.#uploadRecord = this.#inMemory ? uploadRecordInMemory() : uploadRecordBeside(path)
     // A name that doesn't exist is refused before anything is opened.
     this.#asked = options.valueSerializer === undefined ? undefined : resolveSerializer<V>(options.valueSerializer)
   }
@@ -70,7 +74,7 @@ export class LocalOpener<V> {
   }
 
   #loaded(file: LocalFile, indexFile: IndexFile): SyncState {
-    const state = SyncState.load(file, indexFile, this.#type)
+    const state = SyncState.load(file, indexFile, this.#type, this.#uploadRecord)
     this.#checkSerializer(file.valueSerializerCode)
     return state
   }
@@ -135,7 +139,7 @@ export class LocalOpener<V> {
   }
 
   #newState(local: LocalFile): SyncState {
-    return new SyncState({ type: this.#type, local, indexFile: this.#indexFile, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
+    return new SyncState({ type: this.#type, local, indexFile: this.#indexFile, uploadRecord: this.#uploadRecord, pending: new PendingChanges(), index: RemoteIndex.empty(), remote: noRemoteYet() })
   }
 
   /** @param previous what the new file replaces without being its copy */

@@ -167,6 +167,11 @@ export function remoteIndexPath(file: string): string {
   return `${file}.remote_index`
 }
 
+/** What a push has begun to send, until its commit. */
+export function uploadRecordPath(file: string): string {
+  return `${file}.uploads`
+}
+
 /** The transient list of changes that Python writes beside the local file. */
 export function changelogPath(file: string): string {
   return `${file}.changelog`

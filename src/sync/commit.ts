@@ -20,10 +20,11 @@ export interface Committed {
 
 /**
  * @param revision the state's, of which the uploads were made
+ * @param sending called right before the PUT: from then on it may arrive
  * @throws CommitConflictError when a rival committed: nothing was written, everything is pending
  * @throws CommitFailedError when it failed, or when it can't be told whether it arrived
  */
-export async function commit(context: PushContext, uploaded: Uploaded, revision: number, signal: AbortSignal | undefined): Promise<Committed> {
+export async function commit(context: PushContext, uploaded: Uploaded, revision: number, signal: AbortSignal | undefined, sending: () => void): Promise<Committed> {
   const { state, lock, environment } = context
   const timestamp = state.remote.timestamp === null ? environment.now() : Math.max(environment.now(), timestampAfter(state.remote.timestamp))
   const manifest = nextManifest(state, uploaded)
@@ -34,6 +35,7 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   await lock.verify(signal)
   signal?.throwIfAborted()
   if (state.revision !== revision) throw new CommitConflictError(objectName(context), new Error('a rival commit was taken in meanwhile'))
+  sending()
   state.observers.sending(own)
   // From here on the signal is not heard: an aborted commit would leave us not knowing.
   const put = await putDbObject(context.remote, body, { ...commitCondition(context), metadata: dbMetadata(state, timestamp) }, environment).catch((error: unknown) => {
@@ -78,6 +80,12 @@ function commitCondition({ state, conditions }: PushContext): PutOptions {
   if (state.remote.timestamp === null) return conditions.create ? { ifNoneMatch: '*' } : {}
   const { etag } = state.remote
   return conditions.match && etag !== undefined ? { ifMatch: etag, etagForm: conditions.match } : {}
+}
+
+/** Whether a commit that was sent earlier can't arrive any more once this one has. */
+export function isConditional(context: PushContext): boolean {
+  const { ifMatch, ifNoneMatch } = commitCondition(context)
+  return ifMatch !== undefined || ifNoneMatch !== undefined
 }
 
 function objectName({ remote }: PushContext): string {

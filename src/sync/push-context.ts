@@ -52,3 +52,8 @@ export interface Pusher extends Omit<PushContext, 'lock' | 'conditions'> {
   /** What becomes of keys that both sides changed; undefined: nobody looks, and what is pending here wins. */
   onConflict: ConflictRule | undefined
 }
+
+/** The name by which the record of uploads knows a database. */
+export function recordName({ store, dbKey }: RemoteLocation): string {
+  return `${store.name}/${dbKey}`
+}

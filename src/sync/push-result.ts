@@ -27,10 +27,12 @@ export interface PushResult {
   written: readonly string[]
   /** Keys that are now deleted on the remote. */
   deleted: readonly string[]
-  /** Group objects (per-key mode: value objects) that were uploaded. */
+  /** Group objects (per-key mode: value objects) of which something was uploaded. */
   objectsUploaded: number
   /** Bytes of values and groups that were uploaded, without the db object. */
   bytesUploaded: number
+  /** Bytes that were not uploaded, because an earlier push that failed had done it. */
+  bytesResumed: number
   failures: readonly PushFailure[]
   adjusted: readonly AdjustedTimestamp[]
   /** What was changed on both sides, and which side it was decided for. Empty where nobody was to look (`onConflict`). */
@@ -50,6 +52,7 @@ export const nothingPushed: PushResult = {
   deleted: [],
   objectsUploaded: 0,
   bytesUploaded: 0,
+  bytesResumed: 0,
   failures: [],
   adjusted: [],
   conflicts: [],

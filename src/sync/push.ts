@@ -5,8 +5,8 @@
  */
 import { timestampAfter } from '../format/timestamp.js'
 import type { Environment } from '../base/environment.js'
-import { deleteReplaced, replacedObjects } from './cleanup.js'
-import { commit } from './commit.js'
+import { replacedObjects } from './cleanup.js'
+import { commit, isConditional } from './commit.js'
 import { checkOnConflict, type OnConflict } from './conflict.js'
 import type { Merged } from './decisions.js'
 import { mergeRemote, nothingMerged } from './merge.js'
@@ -14,7 +14,9 @@ import { ProgressMeter, type ProgressListener } from './progress.js'
 import { pull } from './pull.js'
 import { deletedValues, groupPlans, isNothingToPush, isWorthACommit } from './push-decisions.js'
 import { nothingPushed, type AdjustedTimestamp, type PushResult } from './push-result.js'
-import type { PushContext, Pusher } from './push-context.js'
+import { recordName, type PushContext, type Pusher } from './push-context.js'
+import { cleanUp, cleanUpStrays, hasStrays, triesInDoubt } from './resume/clean-up.js'
+import { UploadRecord } from './resume/upload-record.js'
 import type { SyncState } from './state.js'
 import { transferOf } from './transfer.js'
 import { placesOf, uploadGroups, uploadValues, type UploadContext, type Uploaded } from './upload.js'
@@ -31,7 +33,8 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
   const { state } = pusher
   options.signal?.throwIfAborted()
   checkOnConflict(options.onConflict)
-  if (isNothingToPush(state)) {
+  const record = UploadRecord.open(state.uploadRecord, recordName(pusher.remote))
+  if (isNothingToPush(state) && !hasStrays(record)) {
     await pusher.writer.tidy()
     return nothingPushed
   }
@@ -47,9 +50,9 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
     const merged = await mergeFor(pusher, options)
     if (isNothingToPush(state)) {
       state.save()
-      return { ...nothingPushed, ...merged }
+      return { ...nothingPushed, leftovers: await cleanUpStrays(pusher.remote, record, state), ...merged }
     }
-    return { ...(await pushMerged(context, options)), ...merged }
+    return { ...(await pushMerged(context, record, options)), ...merged }
   } finally {
     state.pending.endPush()
     if (!state.remoteInDoubt) forgetVainDeletes(state)
@@ -63,21 +66,22 @@ function mergeFor({ state, fetcher, values, environment, onConflict }: Pusher, o
   return rule === undefined ? nothingMerged : mergeRemote({ state, fetcher, values, now: () => environment.now() }, rule, options.signal)
 }
 
-async function pushMerged(context: PushContext, options: PushOptions): Promise<PushResult> {
+async function pushMerged(context: PushContext, record: UploadRecord, options: PushOptions): Promise<PushResult> {
   const { state, environment, remote } = context
   state.pending.beginPush()
   const { revision } = state
   const adjusted = adjustTimestamps(state, environment)
   state.save()
   const meter = new ProgressMeter(environment, options.onProgress)
-  const uploaded = await upload({ ...context, transfer: transferOf(remote), meter, signal: options.signal })
+  const uploaded = await upload({ ...context, transfer: transferOf(remote), record, meter, signal: options.signal })
   if (!isWorthACommit(state, uploaded)) return { ...nothingPushed, ok: false, failures: uploaded.failures, adjusted }
   meter.begin('commit', { bytes: 0, groups: 0 })
   const before = { index: state.index, manifest: state.remote.manifest }
-  const committed = await commit(context, uploaded, revision, options.signal)
+  const inDoubt = isConditional(context) ? undefined : triesInDoubt(record)
+  const committed = await commit(context, uploaded, revision, options.signal, () => record.committing())
   meter.begin('cleanup', { bytes: 0, groups: 0 })
   const replaced = replacedObjects(remote.dbKey, before, committed.after, uploaded)
-  const leftovers = await deleteReplaced(remote.store, remote.dbKey, replaced, committed.versioned)
+  const leftovers = await cleanUp(remote, record, replaced, { ...committed, inDoubt, failures: uploaded.failures })
   return {
     ...nothingPushed,
     updated: true,
@@ -87,6 +91,7 @@ async function pushMerged(context: PushContext, options: PushOptions): Promise<P
     deleted: uploaded.deleted,
     objectsUploaded: uploaded.objects,
     bytesUploaded: uploaded.bytes,
+    bytesResumed: uploaded.resumed,
     failures: uploaded.failures,
     adjusted,
     timestamp: committed.timestamp,

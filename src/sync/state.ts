@@ -14,6 +14,7 @@ import type { LocalFile } from './local-file.js'
 import { RemoteObservers, type SeenRemote } from './observe.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
+import { uploadRecordInMemory, type UploadRecordFile } from './resume/upload-record.js'
 
 /** The file beside the local one that holds the index section as last seen. */
 export interface IndexFile {
@@ -38,6 +39,8 @@ export class SyncState {
   readonly type: DatabaseType
   readonly local: LocalFile
   readonly indexFile: IndexFile
+  /** What pushes have begun to send. */
+  readonly uploadRecord: UploadRecordFile
   readonly pending: PendingChanges
   /** Who is told when another state of the remote comes in. */
   readonly observers = new RemoteObservers()
@@ -63,10 +66,11 @@ export class SyncState {
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; foreign?: boolean; format1Copy?: boolean }) {
+  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; uploadRecord?: UploadRecordFile | undefined; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; foreign?: boolean; format1Copy?: boolean }) {
     this.type = parts.type
     this.local = parts.local
     this.indexFile = parts.indexFile
+    this.uploadRecord = parts.uploadRecord ?? uploadRecordInMemory()
     this.pending = parts.pending
     this.index = parts.index
     this.remote = parts.remote
@@ -82,7 +86,7 @@ export class SyncState {
    * Reads the state that a local file and its index file hold. An index that can't be read counts as none.
    * @throws RemoteTypeError when the file is known to be a database of another kind
    */
-  static load(file: LocalFile, indexFile: IndexFile, type: DatabaseType): SyncState {
+  static load(file: LocalFile, indexFile: IndexFile, type: DatabaseType, uploadRecord?: UploadRecordFile): SyncState {
     const journal = file.reserved.get(1)
     const slot = file.reserved.get(2)
     let remote = slot ? decodeRemoteState(slot.bytes) : noRemoteYet()
@@ -103,7 +107,7 @@ export class SyncState {
     const mayBeShort = remote.timestamp !== null && remote.type === undefined && pending.written.size > 0
     const indexIsShort = index !== undefined && (mayBeShort || !hasAll(index, pending.deletes))
     if (!index || unknown || indexIsShort) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    const state = new SyncState({ type, local: file, indexFile, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, foreign, format1Copy: format1Copy && !pending.replacePending })
+    const state = new SyncState({ type, local: file, indexFile, uploadRecord, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, foreign, format1Copy: format1Copy && !pending.replacePending })
     if (state.isFormat1Copy) state.#adoptFormat1Changes()
     return state
   }

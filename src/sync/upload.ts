@@ -3,9 +3,9 @@ import type { Environment } from '../base/environment.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { checkGroupSize } from '../format/group.js'
 import { GroupLayout, type GroupMember } from '../format/group-layout.js'
-import { groupKey, newId, valueKey } from '../format/names.js'
+import { newId } from '../format/names.js'
 import { timestampAfter } from '../format/timestamp.js'
-import { putLarge, type LargeSource } from '../store/transfer/index.js'
+import type { LargeSource } from '../store/transfer/index.js'
 import { forEachConcurrent } from './concurrency.js'
 import type { ValueSource } from './fetch.js'
 import type { GroupPlan } from './plan-push.js'
@@ -14,6 +14,8 @@ import type { ValuePlaces } from './local-file.js'
 import type { ProgressMeter } from './progress.js'
 import type { PushFailure } from './push-result.js'
 import type { RemoteLocation } from './remote.js'
+import { sendGroup, sendValue } from './resume/send-object.js'
+import type { UploadRecord } from './resume/upload-record.js'
 import type { SyncState } from './state.js'
 import type { Transfer } from './transfer.js'
 
@@ -31,8 +33,11 @@ export interface Uploaded {
   deleted: string[]
   /** New generation by group; null for a group that became empty. */
   generations: Map<number, string | null>
+  /** Objects of which something was sent, and how many bytes. */
   objects: number
   bytes: number
+  /** Bytes that an earlier push had sent. */
+  resumed: number
   failures: PushFailure[]
 }
 
@@ -42,12 +47,13 @@ export interface UploadContext {
   fetcher: ValueSource
   environment: Environment
   transfer: Transfer
+  record: UploadRecord
   meter: ProgressMeter
   signal: AbortSignal | undefined
 }
 
 export function nothingUploaded(): Uploaded {
-  return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, failures: [] }
+  return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
 }
 
 /** Where values of the local file lie. */
@@ -73,7 +79,7 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
 }
 
 async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
-  const { state, environment } = context
+  const { state, environment, meter } = context
   checkGroupSize(lengths(state, plan))
   await fetchMissing(context, plan.kept)
   // A key that was deleted while the push runs leaves with this commit: its value is no longer here to be kept.
@@ -81,13 +87,12 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   // From here on the group is what is here now, whatever is set or deleted while it is sent.
   const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
   if (members.length > 0) {
-    const generation = newId(environment)
     const layout = new GroupLayout(members)
-    await send(context, groupKey(context.remote.dbKey, plan.gid, generation), groupSource(placesOf(state), layout, members))
+    meter.grow({ bytes: layout.size })
+    const { target, sent } = await sendGroup(context, groupSource(placesOf(state), layout, members), plan.gid, newId(environment), state.remote.manifest.get(plan.gid))
     members.forEach(({ key, timestamp, length }, i) => done.entries.set(key, { timestamp, offset: layout.offsets[i]!, length }))
-    done.objects++
-    done.bytes += layout.size
-    done.generations.set(plan.gid, generation)
+    count(done, sent, layout.size)
+    done.generations.set(plan.gid, target.generation)
   } else {
     done.generations.set(plan.gid, null)
   }
@@ -95,9 +100,10 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   done.deleted.push(...plan.deleted, ...deleted)
 }
 
-async function send({ remote, transfer, meter, signal }: UploadContext, key: string, source: LargeSource, metadata?: Record<string, string>): Promise<void> {
-  meter.grow({ bytes: source.size })
-  await putLarge(remote.store, key, source, { ...transfer, metadata, signal, onSent: (bytes) => meter.done({ bytes }) })
+function count(done: Uploaded, sent: number, size: number): void {
+  if (sent > 0 || size === 0) done.objects++
+  done.bytes += sent
+  done.resumed += size - sent
 }
 
 /** A value as it is when the group is laid out: its place in the local file, where the bytes stay while the push runs. */
@@ -135,9 +141,12 @@ function* lengths(state: SyncState, plan: GroupPlan): Generator<{ key: string; l
 }
 
 async function fetchMissing(context: UploadContext, keys: readonly string[]): Promise<void> {
-  const { state, fetcher, signal } = context
+  const { state, fetcher, transfer, signal } = context
   const wanted = missingMembers(state, keys)
-  if (wanted.length > 0) await fetcher.fetch(wanted, { signal, refresh: false })
+  if (wanted.length === 0) return
+  await fetcher.fetch(wanted, { signal, refresh: false })
+  // Much that was fetched is kept for the next push, should this one be killed.
+  if (wanted.reduce((sum, { entry }) => sum + entry.length, 0) >= transfer.partSize) state.local.sync()
 }
 
 /** Those of the keys whose values have to be fetched before their group can be packed. */
@@ -181,7 +190,7 @@ function newTimestamp(state: SyncState, key: string, timestamp: number): number 
 
 /** Uploads each written value as an object of its own (per-key mode). */
 export async function uploadValues(context: UploadContext, written: readonly string[], deleted: readonly string[]): Promise<Uploaded> {
-  const { state, remote, signal, meter } = context
+  const { state, signal, meter } = context
   const done = nothingUploaded()
   done.deleted.push(...deleted)
   await forEachConcurrent(written, valuesAtOnce, async (key) => {
@@ -189,11 +198,11 @@ export async function uploadValues(context: UploadContext, written: readonly str
     const member = writtenMember(state, key)
     if (!member) return
     try {
-      await send(context, valueKey(remote.dbKey, key), valueSource(placesOf(state), member), { timestamp: String(member.timestamp) })
+      meter.grow({ bytes: member.length })
+      const { sent } = await sendValue(context, valueSource(placesOf(state), member), { key, timestamp: member.timestamp })
       done.entries.set(key, { timestamp: member.timestamp, offset: 0, length: 0 })
       done.written.push(key)
-      done.objects++
-      done.bytes += member.length
+      count(done, sent, member.length)
     } catch (error) {
       signal?.throwIfAborted()
       done.failures.push({ group: undefined, keys: [key], error: asError(error) })

@@ -9,6 +9,10 @@ export interface RecordedCall {
   key: string
   bytesUp: number
   bytesDown: number
+  /** The number of a part. */
+  part: number | undefined
+  /** Whether the store has acted, also when its answer was lost. */
+  acted: boolean
   status: string
 }
 
@@ -97,6 +101,7 @@ export class RecordingStore implements ObjectStore {
       put: (upload, part, bytes, options) =>
         this.#record('putPart', upload.key, (call) => {
           call.bytesUp = bytes.length
+          call.part = part.number
           return parts.put(upload, part, bytes, options)
         }),
       complete: (upload, all, options) => this.#record('completeUpload', upload.key, () => parts.complete(upload, all, options)),
@@ -107,11 +112,12 @@ export class RecordingStore implements ObjectStore {
   }
 
   async #record<T>(op: RecordedCall['op'], key: string, act: (call: RecordedCall) => Promise<T>): Promise<T> {
-    const call: RecordedCall = { op, key, bytesUp: 0, bytesDown: 0, status: 'ok' }
+    const call: RecordedCall = { op, key, bytesUp: 0, bytesDown: 0, part: undefined, acted: false, status: 'ok' }
     this.calls.push(call)
     try {
       await this.hooks.before?.(op, key)
       const result = await act(call)
+      call.acted = true
       await this.hooks.after?.(op, key)
       return result
     } catch (error) {

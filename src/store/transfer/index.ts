@@ -1,3 +1,5 @@
 export { ByteBudget } from './byte-budget.js'
 export { objectSource, readInPieces, type KnownObject } from './object-source.js'
-export { DEFAULT_PART_SIZE, partLayout, putLarge, type LargeSource, type PutLargeOptions } from './put-large.js'
+export { md5Of } from './md5.js'
+export { DEFAULT_PART_SIZE, partLayout, putLarge, readExactly, type LargeSource, type PutLargeOptions, type UploadNotes } from './put-large.js'
+export { partsEtag } from '../part-etag.js'

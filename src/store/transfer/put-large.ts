@@ -1,8 +1,9 @@
 /** Writing an object of any size without holding it whole. */
 import { forEachConcurrent } from '../../base/concurrency.js'
 import { InvalidArgumentError } from '../../base/error.js'
-import type { ObjectStore, PartLayout, PartPlace, PartUploads, PutOptions, PutResult, UploadedPart } from '../object-store.js'
+import type { ObjectStore, PartLayout, PartPlace, PartUpload, PartUploads, PutOptions, PutResult, UploadedPart } from '../object-store.js'
 import type { ByteBudget } from './byte-budget.js'
+import { md5Of } from './md5.js'
 
 /** Bytes that can be read at any place, as often as wanted. */
 export interface LargeSource {
@@ -21,6 +22,22 @@ export interface PutLargeOptions extends Omit<PutOptions, 'checksum'> {
   budget?: ByteBudget | undefined
   /** Told of the bytes of each part that the store has acknowledged. */
   onSent?: ((bytes: number) => void) | undefined
+  /** Lets an upload go on where an earlier one ended, and be gone on with: with it a failure gives no upload up. */
+  notes?: UploadNotes | undefined
+}
+
+/** What is known and remembered of an upload by parts. What goes in one request is not told. */
+export interface UploadNotes {
+  /** One that was begun before, of the same key, size and part size. */
+  readonly upload?: PartUpload | undefined
+  /** The part, if the store has the right bytes of it for sure: they are not even read. */
+  has?(number: number): UploadedPart | undefined
+  /** The part, if the store has the bytes with this MD5. */
+  find?(number: number, md5: string): UploadedPart | undefined
+  /** Told of the bytes of each part that is taken as it is there. */
+  onFound?(bytes: number): void
+  begun(upload: PartUpload): void
+  sent(part: UploadedPart, md5: string): void
 }
 
 /** Bytes of a part, where nothing else is asked. */
@@ -87,28 +104,51 @@ class Upload {
   }
 
   async run(): Promise<PutResult> {
-    const { metadata, contentType, ifMatch, ifNoneMatch, etagForm, signal } = this.#options
-    const upload = await this.#uploads.begin(this.#key, this.#layout, { metadata, contentType, signal })
+    const { ifMatch, ifNoneMatch, etagForm, signal, notes } = this.#options
+    const upload = notes?.upload ?? (await this.#begin())
     try {
       const parts: UploadedPart[] = []
       await forEachConcurrent(places(this.#layout), this.#options.concurrency, async (place) => {
-        parts[place.number - 1] = await this.#send(place, (bytes, stop) => this.#uploads.put(upload, place, bytes, { signal: stop }))
+        parts[place.number - 1] = this.#known(place) ?? (await this.#send(upload, place))
       })
       return await this.#uploads.complete(upload, parts, { ifMatch, ifNoneMatch, etagForm, signal })
     } catch (error) {
+      if (notes !== undefined) throw error
       // Not by the signal, which may be what ended it. What stays nevertheless is found by listing uploads.
       await this.#uploads.abort(upload).catch(() => undefined)
       throw error
     }
   }
 
-  async #send({ offset }: PartPlace, send: (bytes: Uint8Array, signal: AbortSignal) => Promise<UploadedPart>): Promise<UploadedPart> {
-    const { signal, budget, onSent } = this.#options
-    const length = Math.min(this.#layout.partSize, this.#layout.size - offset)
+  async #begin(): Promise<PartUpload> {
+    const { metadata, contentType, signal, notes } = this.#options
+    const upload = await this.#uploads.begin(this.#key, this.#layout, { metadata, contentType, signal })
+    notes?.begun(upload)
+    return upload
+  }
+
+  #known(place: PartPlace): UploadedPart | undefined {
+    const { notes } = this.#options
+    const part = notes?.has?.(place.number)
+    if (part) notes?.onFound?.(this.#lengthOf(place))
+    return part
+  }
+
+  async #send(upload: PartUpload, place: PartPlace): Promise<UploadedPart> {
+    const { signal, budget, onSent, notes } = this.#options
+    const length = this.#lengthOf(place)
     const stop = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
     try {
       return await held(budget, length, stop, async () => {
-        const part = await send(await readExactly(this.#source, offset, length, stop), stop)
+        const bytes = await readExactly(this.#source, place.offset, length, stop)
+        const md5 = md5Of(bytes)
+        const found = notes?.find?.(place.number, md5)
+        if (found) {
+          notes?.onFound?.(length)
+          return found
+        }
+        const part = await this.#uploads.put(upload, place, bytes, { signal: stop, md5 })
+        notes?.sent(part, md5)
         onSent?.(length)
         return part
       })
@@ -116,6 +156,10 @@ class Upload {
       this.#stop.abort(error)
       throw error
     }
+  }
+
+  #lengthOf({ offset }: PartPlace): number {
+    return Math.min(this.#layout.partSize, this.#layout.size - offset)
   }
 }
 
@@ -127,7 +171,8 @@ function held<T>(budget: ByteBudget | undefined, bytes: number, signal: AbortSig
   return budget === undefined ? action() : budget.with(bytes, signal, action)
 }
 
-async function readExactly(source: LargeSource, offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+/** @throws InvalidArgumentError when the source gives another number of bytes */
+export async function readExactly(source: LargeSource, offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const bytes = await source.read(offset, length, signal)
   if (bytes.length !== length) throw new InvalidArgumentError(`the source gave ${bytes.length} bytes instead of ${length} from ${offset} on`)
   return bytes

@@ -1,0 +1,4 @@
+import { directoryKind } from './remotes.js'
+import { resumeSuite } from './resume-suite.js'
+
+resumeSuite(directoryKind)

@@ -1,0 +1,4 @@
+import { embeddedKind } from './remotes.js'
+import { resumeSuite } from './resume-suite.js'
+
+resumeSuite(embeddedKind)

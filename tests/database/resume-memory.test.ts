@@ -1,0 +1,4 @@
+import { memoryKind } from './remotes.js'
+import { resumeSuite } from './resume-suite.js'
+
+resumeSuite(memoryKind)

@@ -1,0 +1,4 @@
+import { versionedKind } from './remotes.js'
+import { resumeSuite } from './resume-suite.js'
+
+resumeSuite(versionedKind)

@@ -19,7 +19,7 @@ import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
 import type { ValueCodec } from '../values/index.js'
 import { Changes } from './changes.js'
-import { readEach, readOne, wantedValues } from './read.js'
+import { allWantedValues, readEach, readOne, wantedValues } from './read.js'
 import { watchRemote, type RemoteWatch, type WatchOptions } from './watch.js'
 
 /** Options of calls that may ask the network. */
@@ -207,7 +207,7 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
   /** Fetches the values of these keys (default: of all) that are not local yet, and keeps them. */
   async load(keys?: Iterable<string>, options: LoadOptions = {}): Promise<void> {
     const state = this.#open()
-    const wanted = wantedValues(state, keys ?? state.keys())
+    const wanted = keys ? wantedValues(state, keys) : allWantedValues(state)
     const meter = new ProgressMeter(this.#environment, options.onProgress)
     const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
     const numGroups = this.numGroups

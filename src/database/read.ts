@@ -13,6 +13,16 @@ export function wantedValues(state: SyncState, keys: Iterable<string>): WantedVa
   return [...wanted.values()]
 }
 
+/** All that have to be fetched: like `wantedValues` of every key, in one walk through the index. */
+export function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedValue[] {
+  const wanted: WantedValue[] = []
+  for (const [key, entry] of visibleIndex.entries()) {
+    if (pending.written.has(key) || pending.deletes.has(key)) continue
+    if ((local.getTimestamp(key) ?? -1) < entry.timestamp) wanted.push({ key, entry })
+  }
+  return wanted
+}
+
 /** Bytes of values that are fetched ahead of the reader. */
 const batchBytes = 8 * 1024 * 1024
 const batchKeys = 1024

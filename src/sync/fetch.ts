@@ -1,6 +1,7 @@
 /** Getting values from the remote and keeping them in the local file. */
 import type { Environment } from '../base/environment.js'
 import { entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
+import { groupId } from '../format/group-id.js'
 import { format1GroupKey, groupKey, valueKey } from '../format/names.js'
 import type { GetResult } from '../store/object-store.js'
 import { forEachConcurrent, waitFor } from './concurrency.js'
@@ -43,13 +44,42 @@ export interface ValueSource {
   readRemote(wanted: readonly WantedValue[], options: Pick<FetchOptions, 'signal' | 'deliver'>): Promise<void>
 }
 
+interface Waiting {
+  promise: Promise<Uint8Array | undefined>
+  resolve: (value: Uint8Array | undefined) => void
+  reject: (error: unknown) => void
+}
+
+/** A fetch under way, whose values others may wait for. A promise is made only where somebody does. */
+class FetchRun {
+  readonly #waiting = new Map<string, Waiting>()
+
+  join(key: string): Promise<Uint8Array | undefined> {
+    const found = this.#waiting.get(key)
+    if (found) return found.promise
+    let waiting!: Pick<Waiting, 'resolve' | 'reject'>
+    const promise = new Promise<Uint8Array | undefined>((resolve, reject) => (waiting = { resolve, reject }))
+    this.#waiting.set(key, { promise, ...waiting })
+    return promise
+  }
+
+  settle(key: string, value: Uint8Array | undefined): void {
+    this.#waiting.get(key)?.resolve(value)
+    this.#waiting.delete(key)
+  }
+
+  fail(error: unknown): void {
+    for (const { reject } of this.#waiting.values()) reject(error)
+  }
+}
+
 export class ValueFetcher implements ValueSource {
   readonly #remote: RemoteLocation
   readonly #state: SyncState
   readonly #pull: Pull
   readonly #sleep: Environment['sleep']
   readonly #transfer: Transfer
-  readonly #underWay = new Map<string, Promise<Uint8Array | undefined>>()
+  readonly #underWay = new Map<string, FetchRun>()
 
   constructor(remote: RemoteLocation, state: SyncState, environment: Pick<Environment, 'sleep'>, pull: Pull) {
     this.#remote = remote
@@ -65,7 +95,7 @@ export class ValueFetcher implements ValueSource {
 
   /** The value of one key. Callers that ask for the same key at the same time share one request. */
   async fetchOne(wanted: WantedValue, signal?: AbortSignal): Promise<Uint8Array | undefined> {
-    const running = this.#underWay.get(wanted.key)
+    const running = this.#underWay.get(wanted.key)?.join(wanted.key)
     if (running) {
       try {
         return await waitFor(running, signal)
@@ -88,14 +118,22 @@ export class ValueFetcher implements ValueSource {
     const fresh: WantedValue[] = []
     const joined: WantedValue[] = []
     for (const value of wanted) (this.#underWay.has(value.key) ? joined : fresh).push(value)
-    const { promise, settle } = this.#announce(fresh)
+    const run = new FetchRun()
+    for (const { key } of fresh) this.#underWay.set(key, run)
     const deliver = (key: string, value: Uint8Array | undefined) => {
-      settle(key, value)
+      // Forgotten one by one: all that come until the end would not fit into memory.
+      this.#underWay.delete(key)
+      run.settle(key, value)
       options.deliver?.(key, value)
     }
-    const running = this.#fetchFresh(fresh, { ...options, deliver })
-    promise.follow(running)
-    await running
+    try {
+      await this.#fetchFresh(fresh, { ...options, deliver })
+    } catch (error) {
+      run.fail(error)
+      throw error
+    } finally {
+      for (const { key } of fresh) if (this.#underWay.get(key) === run) this.#underWay.delete(key)
+    }
     for (const value of joined) {
       // Waited for in any case: who asks to fetch relies on the value being there afterwards.
       const found = this.#state.locate(value.key)
@@ -110,40 +148,15 @@ export class ValueFetcher implements ValueSource {
     if (gone.length > 0) throw this.#integrityError(gone)
   }
 
-  /** Makes the keys joinable by other callers until the run has ended. */
-  #announce(wanted: readonly WantedValue[]) {
-    interface Waiting {
-      resolve: (value: Uint8Array | undefined) => void
-      reject: (error: unknown) => void
-    }
-    const waiting = new Map<string, Waiting>()
-    for (const { key } of wanted) {
-      const shared = new Promise<Uint8Array | undefined>((resolve, reject) => waiting.set(key, { resolve, reject }))
-      shared.catch(() => undefined)
-      this.#underWay.set(key, shared)
-    }
-    // Forgotten one by one: all that come until the end would not fit into memory.
-    const end = (key: string) => {
-      const found = waiting.get(key)
-      if (waiting.delete(key)) this.#underWay.delete(key)
-      return found
-    }
-    const follow = (run: Promise<void>) => {
-      run.then(
-        () => [...waiting.keys()].forEach(end),
-        (error: unknown) => [...waiting.keys()].forEach((key) => end(key)?.reject(error)),
-      )
-    }
-    return { promise: { follow }, settle: (key: string, value: Uint8Array | undefined) => end(key)?.resolve(value) }
-  }
-
   async #fetchFresh(wanted: readonly WantedValue[], options: FetchOptions): Promise<void> {
     let left = wanted
     for (let round = 1; left.length > 0; round++) {
-      const tried = new Map(left.map((value) => [value.key, this.#placeOf(value)]))
+      const { remote } = this.#state
+      const { numGroups } = this.#state.pending
       const gone = await this.#read(left, options)
       if (gone.length === 0) return
       if (options.refresh === false) throw this.#integrityError(gone)
+      const tried = new Map(gone.map((value) => [value.key, this.#placeOf(value, remote, numGroups)]))
       await this.#pull(options.signal)
       left = this.#stillWanted(gone, options)
       // What lies where it was not found is missing. Elsewhere it is looked for again: a writer may be faster than we.
@@ -171,9 +184,10 @@ export class ValueFetcher implements ValueSource {
   }
 
   /** Where a value is to be found; in per-key mode the objects keep their names. */
-  #placeOf({ key, entry }: WantedValue): string {
-    if (this.#isFormat1) return `${this.#objectOf(key)} as of ${this.#state.remote.timestamp}`
-    return this.#isGrouped ? this.#objectOf(key) : `${this.#objectOf(key)} of ${entry.timestamp}`
+  #placeOf({ key, entry }: WantedValue, remote = this.#state.remote, numGroups = this.#state.pending.numGroups): string {
+    const object = this.#objectOf(key, remote, numGroups)
+    if (remote.format === 1) return `${object} as of ${remote.timestamp}`
+    return typeof numGroups === 'number' ? object : `${object} of ${entry.timestamp}`
   }
 
   /** Groups of format 1 are overwritten in place, before the index that tells of it. */
@@ -185,17 +199,17 @@ export class ValueFetcher implements ValueSource {
     return typeof this.#state.pending.numGroups === 'number'
   }
 
-  #objectOf(key: string): string {
+  #objectOf(key: string, remote = this.#state.remote, numGroups = this.#state.pending.numGroups): string {
     const { dbKey } = this.#remote
-    if (!this.#isGrouped) return valueKey(dbKey, key)
-    const gid = this.#state.groupOf(key)
-    return this.#groupObject(gid) ?? `${dbKey}/${gid}.?`
+    if (typeof numGroups !== 'number') return valueKey(dbKey, key)
+    const gid = groupId(key, numGroups)
+    return this.#groupObject(gid, remote) ?? `${dbKey}/${gid}.?`
   }
 
-  #groupObject(gid: number): string | undefined {
+  #groupObject(gid: number, remote = this.#state.remote): string | undefined {
     const { dbKey } = this.#remote
-    if (this.#isFormat1) return format1GroupKey(dbKey, gid)
-    const generation = this.#state.remote.manifest.get(gid)
+    if (remote.format === 1) return format1GroupKey(dbKey, gid)
+    const generation = remote.manifest.get(gid)
     return generation === undefined ? undefined : groupKey(dbKey, gid, generation)
   }
 

@@ -73,7 +73,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     this.#looked = opened.clean || !opened.engine.readonly
   }
 
-  /** The value of a key, or undefined. It belongs to the caller. */
+  /** The value of a key, or undefined. It belongs to the caller; for bytes, see `getBytes`. */
   get(key: K): V | undefined {
     const bytes = this.getBytes(key)
     return bytes === undefined ? undefined : this.#values.decode(bytes, key)
@@ -97,7 +97,10 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     return this.engine.delete(this.#ownKey(key))
   }
 
-  /** The serialized value of a key, or undefined. The bytes belong to the caller. */
+  /**
+   * The serialized value of a key, or undefined. The bytes belong to the caller. As with small Buffers of Node, their `buffer` may
+   * hold others beside them: mind `byteOffset`.
+   */
   getBytes(key: K): Uint8Array<ArrayBuffer> | undefined {
     this.engine.checkOpen()
     const bytes = this.encodeKey(key)

@@ -3,6 +3,7 @@ import { type BlockHead, DEAD, newBlockHead, readBlockHead, readDigest } from '.
 import { type Digest, newDigest } from '../format/blake2s.js'
 import { isInternalKeyAt } from '../format/internal-keys.js'
 import type { Engine } from './engine.js'
+import { ownCopy } from './own-copy.js'
 
 const FIRST_CHUNK = 0x4000
 const LARGEST_CHUNK = 0x100000
@@ -157,7 +158,7 @@ export class BlockCursor {
     const { valueLength } = this.head
     const offset = this.valueOffset
     const at = offset - this.#chunkStart
-    if (at + valueLength <= this.#chunkLength) return this.#chunk.slice(at, at + valueLength)
+    if (at + valueLength <= this.#chunkLength) return ownCopy(this.#chunk, at, valueLength)
     const out = new Uint8Array(valueLength)
     if (this.#engine.read(offset, out) < valueLength) throw this.#damaged(this.position)
     return out

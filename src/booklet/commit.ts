@@ -3,7 +3,7 @@ import { fillerHead, fillerSpans, LAST, NEXT_AT, TIMESTAMP_AT } from '../format/
 import { newDigest } from '../format/blake2s.js'
 import { BUCKET_LENGTH, type BookletHeader, patchHeader } from '../format/booklet-header.js'
 import { Buckets, nextBucketCount } from '../format/bucket.js'
-import { readU48, readU56, writeU48, writeU56 } from '../format/integers.js'
+import { readU56, writeU48, writeU56 } from '../format/integers.js'
 import { BlockCursor } from './block-cursor.js'
 import { crc32 } from './crc32.js'
 import type { Engine } from './engine.js'
@@ -111,59 +111,63 @@ function stillLive(engine: Engine): Float64Array {
 
 /* Takes replaced blocks out of their chains and puts new ones at the head of theirs. Returns the changed heads. */
 function linkIntoIndex(engine: Engine, tail: Tail, redo: RedoList): Map<number, number> {
-  const { pending, index, buckets } = engine
-  const digest = newDigest()
+  const { index, buckets } = engine
   const heads = new Map<number, number>()
-  const links = new Map<number, number>()
-  const kills = new Map<number, number>()
+  unlinkReplaced(engine, heads, redo)
+  linkNew(engine, tail, buckets, (bucket, position) => {
+    const head = heads.get(bucket) ?? index.head(bucket)
+    heads.set(bucket, position)
+    return head
+  })
+  for (const [bucket, head] of heads) redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head)
+  addTimestamps(engine, redo)
+  addKills(engine, redo)
+  return heads
+}
+
+/* Leads chains past replaced blocks: from the last valid block (or the bucket) before them to the next one behind. */
+function unlinkReplaced(engine: Engine, heads: Map<number, number>, redo: RedoList): void {
+  const { pending, buckets } = engine
+  const digest = newDigest()
+  const removed = new Map<number, number>()
+  for (let entry = 0; entry < pending.count; entry++) if (pending.replaces(entry) !== 0) removed.set(pending.replaces(entry), pending.next(entry))
   for (let entry = 0; entry < pending.count; entry++) {
     const replaced = pending.replaces(entry)
-    if (replaced === 0) continue
-    pending.digest(entry, digest)
-    kills.set(replaced, unlink(engine, buckets.of(digest), replaced, heads, links))
+    const before = pending.before(entry)
+    if (replaced === 0 || removed.has(before)) continue
+    const next = nextValid(engine, removed, replaced)
+    if (before === 0) {
+      pending.digest(entry, digest)
+      heads.set(buckets.of(digest), next)
+    } else redo.addPointer('pointer', before + NEXT_AT, replaced, next)
   }
-  for (const position of kills.keys()) links.delete(position)
+}
+
+function nextValid(engine: Engine, removed: ReadonlyMap<number, number>, position: number): number {
+  let next: number | undefined = position
+  let valid = position
+  for (let steps = 0; next !== undefined; steps++) {
+    if (steps > removed.size) throw new FormatError(`${engine.path} is damaged: a chain of its index runs in a circle at ${position}. Open it anew to repair it.`)
+    valid = next
+    next = removed.get(next)
+  }
+  return valid
+}
+
+/* Writes into each new block where it leads: `lead` takes it as the head of a bucket and says what was the head before. */
+function linkNew(engine: Engine, tail: Tail, buckets: Buckets, lead: (bucket: number, position: number) => number): void {
+  const { pending } = engine
+  const digest = newDigest()
   const patches = new PointerPatches()
   for (let entry = 0; entry < pending.count; entry++) {
     const position = pending.position(entry)
     if (position === 0) continue
     pending.digest(entry, digest)
-    const bucket = buckets.of(digest)
-    const head = heads.get(bucket) ?? index.head(bucket)
+    const next = lead(buckets.of(digest), position)
     // Blocks are written as the last of their chain; a sync that failed may have linked them already.
-    if (head > LAST || engine.syncFailed) patches.add(position + NEXT_AT, Math.max(head, LAST))
-    heads.set(bucket, position)
+    if (next > LAST || engine.syncFailed) patches.add(position + NEXT_AT, Math.max(next, LAST))
   }
   tail.patch(patches)
-  for (const [position, next] of links) redo.addPointer('pointer', position + NEXT_AT, pointerAt(engine, position), next)
-  for (const [bucket, head] of heads) redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head)
-  addTimestamps(engine, redo)
-  for (const [position, next] of kills) redo.addPointer('kill', position + NEXT_AT, next, 0)
-  return heads
-}
-
-/* Leads the chain of a bucket past a block; returns what the block's own pointer is on disk. */
-function unlink(engine: Engine, bucket: number, position: number, heads: Map<number, number>, links: Map<number, number>): number {
-  let before = 0
-  let at = heads.get(bucket) ?? engine.index.head(bucket)
-  const limit = engine.dataEnd / engine.layout.headerLength
-  for (let steps = 0; at !== position; steps++) {
-    if (at <= LAST || steps > limit) throw new FormatError(`${engine.path} is damaged: the block at ${position} left its chain. Open it anew to repair it.`)
-    before = at
-    at = links.get(at) ?? pointerAt(engine, at)
-  }
-  const onDisk = pointerAt(engine, position)
-  const next = links.get(position) ?? onDisk
-  if (before === 0) heads.set(bucket, next)
-  else links.set(before, next)
-  return onDisk
-}
-
-const pointer = new Uint8Array(6)
-
-function pointerAt(engine: Engine, position: number): number {
-  if (engine.file.read(position + NEXT_AT, pointer) < 6) throw new FormatError(`${engine.path} became shorter while it was open`)
-  return readU48(pointer, 0)
 }
 
 function addTimestamps(engine: Engine, redo: RedoList): void {
@@ -229,23 +233,23 @@ function linkIntoNewIndex(engine: Engine, tail: Tail, redo: RedoList, count: num
   return { ...header, nBuckets: count, indexOffset }
 }
 
+/* The heads of all buckets, once every valid block is linked into one of them. */
 function relinkAll(engine: Engine, tail: Tail, redo: RedoList, count: number): Float64Array {
   const heads = new Float64Array(count)
   const buckets = new Buckets(count)
-  const patches = new PointerPatches()
+  const lead = (bucket: number, position: number) => {
+    const head = heads[bucket]! || LAST
+    heads[bucket] = position
+    return head
+  }
   const cursor = new BlockCursor(engine, { internal: true })
   const digest = newDigest()
-  while (cursor.next()) {
-    const { position } = cursor
+  while (cursor.next() && cursor.position < tail.start) {
     cursor.digest(digest)
-    const bucket = buckets.of(digest)
-    const next = heads[bucket] || LAST
-    heads[bucket] = position
-    if (next === cursor.head.next) continue
-    if (position >= tail.start) patches.add(position + NEXT_AT, next)
-    else redo.addPointer('pointer', position + NEXT_AT, cursor.head.next, next)
+    const next = lead(buckets.of(digest), cursor.position)
+    if (next !== cursor.head.next) redo.addPointer('pointer', cursor.position + NEXT_AT, cursor.head.next, next)
   }
-  tail.patch(patches)
+  linkNew(engine, tail, buckets, lead)
   return heads
 }
 
@@ -262,6 +266,6 @@ function addKills(engine: Engine, redo: RedoList): void {
   const { pending } = engine
   for (let entry = 0; entry < pending.count; entry++) {
     const position = pending.replaces(entry)
-    if (position !== 0) redo.addPointer('kill', position + NEXT_AT, pointerAt(engine, position), 0)
+    if (position !== 0) redo.addPointer('kill', position + NEXT_AT, pending.next(entry), 0)
   }
 }

@@ -22,6 +22,7 @@ import { isInternalKey } from '../format/internal-keys.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 import { BrokenHandleError } from './errors.js'
 import { IndexPages } from './index-pages.js'
+import { ownCopy } from './own-copy.js'
 import { PendingTable } from './pending-table.js'
 import { writeRecord } from './recovery-record.js'
 import { Tail } from './tail.js'
@@ -33,6 +34,8 @@ const ZERO_POINTER = new Uint8Array(6)
 /** A block that a lookup found. */
 export interface FoundBlock extends BlockHead {
   position: number
+  /** The block that leads to this one; 0: its bucket does. Only known of synced blocks. */
+  before: number
 }
 
 /**
@@ -71,10 +74,13 @@ export class Engine {
    */
   livePositions: Float64Array | undefined
   /** The result of the last lookup. */
-  readonly found: FoundBlock = { position: 0, ...newBlockHead() }
+  readonly found: FoundBlock = { position: 0, before: 0, ...newBlockHead() }
   readonly #digest = newDigest()
   readonly #scratch = new Uint8Array(SCRATCH)
-  #scratchLength = 0
+  /* Where the last block is, from which position on, and how many of its bytes at least are there. */
+  #block: Uint8Array = this.#scratch
+  #blockAt = 0
+  #blockLength = 0
   #closed = false
   #broken: unknown
 
@@ -163,6 +169,7 @@ export class Engine {
 
   #findSynced(digest: Digest): boolean {
     let position = this.index.head(this.buckets.of(digest))
+    let before = 0
     // Brent's way to notice a loop: compare with a block that moves up at each power of two.
     let mark = 0
     let power = 1
@@ -171,13 +178,17 @@ export class Engine {
       this.loadBlock(position)
       const { found } = this
       if (found.next === DEAD) return false
-      if (hasDigest(this.#scratch, 0, digest)) return true
+      if (hasDigest(this.#block, this.#blockAt, digest)) {
+        found.before = before
+        return true
+      }
       if (found.next === mark || found.next === position) throw new FormatError(`${this.path} is damaged: a chain of its index runs in a circle at ${position}. Open it for writing to repair it.`)
       if (++steps === power) {
         mark = position
         power *= 2
         steps = 0
       }
+      before = position
       position = found.next
     }
     return false
@@ -186,13 +197,20 @@ export class Engine {
   /** Reads the head of the block at a position into `found`, and as much of the rest as comes along. */
   loadBlock(position: number): void {
     const { found, layout } = this
-    const length = this.read(position, this.#scratch)
-    if (length < layout.headerLength) throw this.#outside(position)
-    readBlockHead(layout, this.#scratch, 0, found)
+    this.#bring(position, SCRATCH)
+    if (this.#blockLength < layout.headerLength) throw this.#outside(position)
+    readBlockHead(layout, this.#block, this.#blockAt, found)
     if (position + found.length > this.end || position < HEADER_LENGTH) throw this.#outside(position)
     found.position = position
-    this.#scratchLength = length
     if (this.newTimestamps.size > 0) found.timestamp = this.newTimestamps.get(position) ?? found.timestamp
+  }
+
+  /* Finds bytes where they are held in memory, or reads the first ones. */
+  #bring(position: number, length: number): void {
+    const held = position < this.dataEnd ? this.file.inMemory?.(position, length) : undefined
+    this.#block = held ?? this.#scratch
+    this.#blockAt = held === undefined ? 0 : position
+    this.#blockLength = held === undefined ? this.read(position, this.#scratch) : Math.min(length, this.dataEnd - position)
   }
 
   #outside(position: number): FormatError {
@@ -203,21 +221,12 @@ export class Engine {
   foundValue(): Uint8Array<ArrayBuffer> {
     const { keyLength, valueLength, position } = this.found
     const at = this.layout.headerLength + keyLength
-    if (at + valueLength <= this.#scratchLength) return this.#scratch.slice(at, at + valueLength)
+    if (at + valueLength <= this.#blockLength) return ownCopy(this.#block, this.#blockAt + at, valueLength)
     const value = new Uint8Array(valueLength)
     if (this.read(position + at, value) < valueLength) throw this.#outside(position)
     return value
   }
 
-  /** The key of the block in `found`. */
-  foundKey(): Uint8Array<ArrayBuffer> {
-    const { keyLength, position } = this.found
-    const at = this.layout.headerLength
-    if (at + keyLength <= this.#scratchLength) return this.#scratch.slice(at, at + keyLength)
-    const key = new Uint8Array(keyLength)
-    if (this.read(position + at, key) < keyLength) throw this.#outside(position)
-    return key
-  }
 
   /** Throws when a key or value is too long for the format. */
   checkLengths(key: Uint8Array, value: Uint8Array): void {
@@ -242,12 +251,12 @@ export class Engine {
     const digest = this.#digest
     digestKey(key, digest)
     const entry = this.pending.find(digest)
-    const replaces = entry < 0 && this.#findSynced(digest) ? this.found.position : 0
+    const replaced = entry < 0 && this.#findSynced(digest) ? this.found : undefined
     const position = this.#append(key, value, timestamp)
     const counted = this.isInternal(key) ? 0 : 1
     if (entry < 0) {
-      this.pending.add(digest, position, replaces)
-      if (replaces === 0) this.keyCount += counted
+      this.pending.add(digest, position, replaced)
+      if (replaced === undefined) this.keyCount += counted
     } else {
       const old = this.pending.position(entry)
       if (old === 0) this.keyCount += counted
@@ -276,7 +285,7 @@ export class Engine {
     const entry = this.pending.find(digest)
     if (entry < 0) {
       if (!this.#findSynced(digest)) return false
-      this.pending.add(digest, 0, this.found.position)
+      this.pending.add(digest, 0, this.found)
     } else {
       const position = this.pending.position(entry)
       if (position === 0) return false

@@ -12,13 +12,14 @@ import {
   REWRITING_VERSION,
   WrongFileTypeError,
 } from '../format/booklet-header.js'
+import { CachedFile } from '../platform/cached-file.js'
 import { MemoryFile } from '../platform/random-access-file.js'
 import { isUnborn, type NewFile, newHeader, writeNewFile } from './create.js'
 import { writeClean } from './commit.js'
 import { Engine } from './engine.js'
 import { FileNotClosedError, type RepairReport } from './errors.js'
 import { type FileHome, inMemory, type OpenFlag, openPath } from './file-home.js'
-import { type CommonOptions, DEFAULT_BUFFER } from './options.js'
+import { type CommonOptions, DEFAULT_BUFFER, DEFAULT_CACHE } from './options.js'
 import { readRecord, type RecoveryRecord } from './recovery-record.js'
 import { dropLeftover, recover } from './recover.js'
 import { checkLayout } from './survey.js'
@@ -44,7 +45,7 @@ export function openFile(source: Source, options: CommonOptions<never>, wanted: 
   if (source === null && flag !== 'n' && flag !== 'c') throw new InvalidArgumentError(`a new booklet in memory can't be opened with flag '${flag}'; leave it out`)
   // What a new file needs is checked before one is made.
   const fresh = flag === 'n' || flag === 'c' ? newHeader(wanted, environment) : undefined
-  const home = openHome(source, flag, options.lockTimeout)
+  const home = cached(openHome(source, flag, options.lockTimeout), options.cacheBytes ?? DEFAULT_CACHE)
   try {
     const bufferSize = options.bufferSize ?? DEFAULT_BUFFER
     if (fresh && (flag === 'n' || isUnborn(home.file, fresh))) {
@@ -68,6 +69,20 @@ function openHome(source: Source, flag: OpenFlag, lockTimeout: number | undefine
   if (typeof source === 'string') return openPath(source, flag, lockTimeout)
   if (source instanceof Uint8Array) return inMemory(new MemoryFile(source, { shared: true }))
   return source
+}
+
+function cached(home: FileHome, cacheBytes: number): FileHome {
+  if (cacheBytes === 0 || home.file instanceof MemoryFile) return home
+  const { path, sidecarPath } = home
+  return {
+    path,
+    sidecarPath,
+    file: new CachedFile(home.file, cacheBytes),
+    openSidecar: () => home.openSidecar(),
+    createSidecar: () => home.createSidecar(),
+    removeSidecar: () => home.removeSidecar(),
+    syncFolder: () => home.syncFolder(),
+  }
 }
 
 function start(home: FileHome, headerBytes: Uint8Array, header: BookletHeader, readonly: boolean, bufferSize: number): Engine {

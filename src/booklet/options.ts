@@ -20,6 +20,11 @@ export interface CommonOptions<K> {
   buckets?: number
   /** Bytes that are collected before they are written to the file. Default 1 MiB. */
   bufferSize?: number
+  /**
+   * A file of at most so many bytes is kept in memory as far as it was read, so that reading again is faster; of a larger one only
+   * the index is. Default 32 MiB.
+   */
+  cacheBytes?: number
   /** Milliseconds to wait for other processes to close the file; 0 = don't wait. Default: without limit. */
   lockTimeout?: number
   /** Clock and randomness; the real ones by default. */
@@ -51,16 +56,18 @@ export interface FixedBookletOptions<K = string> extends CommonOptions<K> {
 }
 
 export const DEFAULT_BUFFER = 0x100000
+export const DEFAULT_CACHE = 0x2000000
 
 /** Checks what can be checked before a file is touched. */
 export function checkOptions(options: CommonOptions<never> & SchemaOptions<unknown> & { valueLength?: number; maxValueBytes?: number }): void {
-  const { flag, buckets, bufferSize, lockTimeout, valueLength, maxValueBytes } = options
+  const { flag, buckets, bufferSize, cacheBytes, lockTimeout, valueLength, maxValueBytes } = options
   if (flag !== undefined && !['r', 'w', 'c', 'n'].includes(flag)) {
     throw new InvalidArgumentError(`unknown flag ${JSON.stringify(flag)}; flags are 'r' (read), 'w' (write), 'c' (create if missing), 'n' (new)`)
   }
   whole('buckets', buckets, 1, MAX_NEW_BUCKETS)
   whole('maxValueBytes', maxValueBytes, 0, Number.MAX_SAFE_INTEGER)
   whole('bufferSize', bufferSize, 1, 0x40000000)
+  whole('cacheBytes', cacheBytes, 0, 0xffffffff)
   whole('valueLength', valueLength, 1, 0xffffffff)
   checkSchemaOptions(options)
   if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError(`lockTimeout is ${lockTimeout}; it takes milliseconds, 0 or more`)

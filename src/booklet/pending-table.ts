@@ -1,5 +1,14 @@
 import type { Digest } from '../format/blake2s.js'
 
+/** A synced block that is no longer valid, and its place in its chain on disk. */
+export interface Replaced {
+  position: number
+  /** The block that leads to it; 0: the bucket itself does. */
+  before: number
+  /** Where it leads. */
+  next: number
+}
+
 /**
  * What changed since the last sync, by key digest: where the new block lies (or that there is none any
  * more), and which synced block it replaces. An open-addressing hash table over typed arrays.
@@ -16,6 +25,8 @@ export class PendingTable {
   #w3 = new Uint8Array(0)
   #position = new Float64Array(0)
   #replaces = new Float64Array(0)
+  #before = new Float64Array(0)
+  #next = new Float64Array(0)
 
   /** The entry of a digest, or -1. */
   find(digest: Digest): number {
@@ -31,7 +42,7 @@ export class PendingTable {
   }
 
   /** Adds an entry for a digest that has none. */
-  add(digest: Digest, position: number, replaces: number): number {
+  add(digest: Digest, position: number, replaced: Replaced | undefined): number {
     if (this.count === this.#room) this.#grow()
     const entry = this.count++
     this.#w0[entry] = digest.w0
@@ -39,7 +50,9 @@ export class PendingTable {
     this.#w2[entry] = digest.w2
     this.#w3[entry] = digest.w3
     this.#position[entry] = position
-    this.#replaces[entry] = replaces
+    this.#replaces[entry] = replaced?.position ?? 0
+    this.#before[entry] = replaced?.before ?? 0
+    this.#next[entry] = replaced?.next ?? 0
     this.#insert(entry)
     return entry
   }
@@ -56,6 +69,16 @@ export class PendingTable {
   /** Position of the synced block that is no longer valid; 0 = the key had none. */
   replaces(entry: number): number {
     return this.#replaces[entry]!
+  }
+
+  /** The block that leads to the replaced one; 0: the bucket itself does. */
+  before(entry: number): number {
+    return this.#before[entry]!
+  }
+
+  /** Where the replaced block leads, on disk. */
+  next(entry: number): number {
+    return this.#next[entry]!
   }
 
   digest(entry: number, out: Digest): void {
@@ -90,6 +113,8 @@ export class PendingTable {
     this.#w3 = grown(this.#w3, new Uint8Array(room), this.count)
     this.#position = grown(this.#position, new Float64Array(room), this.count)
     this.#replaces = grown(this.#replaces, new Float64Array(room), this.count)
+    this.#before = grown(this.#before, new Float64Array(room), this.count)
+    this.#next = grown(this.#next, new Float64Array(room), this.count)
     this.#room = room
     this.#slots = new Int32Array(room * 2)
     this.#mask = room * 2 - 1

@@ -62,8 +62,20 @@ export class RedoList {
   }
 }
 
-/** Calls `visit` for each entry; false when the list isn't whole. */
-function forEach(list: Uint8Array, visit: (position: number, kind: RedoKind, before: Uint8Array | undefined, after: Uint8Array) => void): boolean {
+/** One overwrite, as places in the list. */
+interface Entry {
+  position: number
+  kind: RedoKind
+  /** Where "what stands there" begins; undefined: it isn't checked. */
+  before: number | undefined
+  /** Where "what belongs there" begins. */
+  after: number
+  length: number
+}
+
+/** Calls `visit` for each entry, which is valid during that call; false when the list isn't whole. */
+function forEach(list: Uint8Array, visit: (entry: Entry) => void): boolean {
+  const entry: Entry = { position: 0, kind: 'bytes', before: undefined, after: 0, length: 0 }
   for (let at = 0; at < list.length; ) {
     if (at + HEAD > list.length) return false
     const kind = KINDS[list[at + 6]!]
@@ -71,7 +83,12 @@ function forEach(list: Uint8Array, visit: (position: number, kind: RedoKind, bef
     const checked = (list[at + 7]! & UNCHECKED) === 0
     const end = at + HEAD + length * (checked ? 2 : 1)
     if (kind === undefined || end > list.length) return false
-    visit(readU48(list, at), kind, checked ? list.subarray(at + HEAD, at + HEAD + length) : undefined, list.subarray(end - length, end))
+    entry.position = readU48(list, at)
+    entry.kind = kind
+    entry.before = checked ? at + HEAD : undefined
+    entry.after = end - length
+    entry.length = length
+    visit(entry)
     at = end
   }
   return true
@@ -81,14 +98,14 @@ function forEach(list: Uint8Array, visit: (position: number, kind: RedoKind, bef
 export function applyRedo(file: RandomAccessFile, list: Uint8Array): void {
   let patches = new PointerPatches()
   let current: RedoKind | undefined
-  forEach(list, (position, kind, _before, after) => {
+  forEach(list, ({ position, kind, after, length }) => {
     if (kind !== current) {
       patches.apply(file)
       patches = new PointerPatches()
       current = kind
     }
-    if (kind === 'pointer' || kind === 'kill') patches.add(position, readU48(after, 0))
-    else file.write(position, after)
+    if (kind === 'pointer' || kind === 'kill') patches.add(position, readU48(list, after))
+    else file.write(position, list.subarray(after, after + length))
   })
   patches.apply(file)
 }
@@ -100,13 +117,13 @@ export function applyRedo(file: RandomAccessFile, list: Uint8Array): void {
 export function redoFits(file: RandomAccessFile, list: Uint8Array): boolean {
   let fits = true
   const size = file.size()
-  const whole = forEach(list, (position, kind, before, after) => {
+  const whole = forEach(list, ({ position, kind, before, after, length }) => {
     // A commit overwrites what is there already; whatever leads elsewhere isn't ours.
-    if (position + after.length > size) fits = false
+    if (position + length > size) fits = false
     if (!fits || before === undefined) return
-    const found = new Uint8Array(after.length)
-    fits = file.read(position, found) === found.length && found.every((byte, i) => byte === before[i] || byte === after[i])
-    if ((kind === 'pointer' || kind === 'kill') && after.length !== 6) fits = false
+    const found = new Uint8Array(length)
+    fits = file.read(position, found) === length && found.every((byte, i) => byte === list[before + i] || byte === list[after + i])
+    if ((kind === 'pointer' || kind === 'kill') && length !== 6) fits = false
   })
   return whole && fits
 }
@@ -114,6 +131,6 @@ export function redoFits(file: RandomAccessFile, list: Uint8Array): boolean {
 /** Whether the list changes the layout of the file, and not only chains: then no reader may see it half done. */
 export function changesHeader(list: Uint8Array): boolean {
   let changes = false
-  forEach(list, (position) => (changes ||= position < HEADER_LENGTH))
+  forEach(list, ({ position }) => (changes ||= position < HEADER_LENGTH))
   return changes
 }

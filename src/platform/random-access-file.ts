@@ -8,6 +8,11 @@ import { ClosedError } from '../base/error.js'
 export interface RandomAccessFile {
   /** Fills `target` from `position` on and returns how many bytes there were; fewer only at the end. */
   read(position: number, target: Uint8Array): number
+  /**
+   * An array in which the bytes from `position` on, as many of `length` as there are, stand at their own positions; undefined
+   * where they are not held in memory. Valid until the file is changed.
+   */
+  inMemory?(position: number, length: number): Uint8Array | undefined
   /** Writes all of `bytes`; the file grows where needed. */
   write(position: number, bytes: Uint8Array): void
   /** Cuts the file, or makes it longer with zeros. */
@@ -92,6 +97,11 @@ export class MemoryFile implements RandomAccessFile {
   contents(): Uint8Array<ArrayBuffer> {
     this.#check()
     return this.#bytes.subarray(0, this.#length)
+  }
+
+  inMemory(): Uint8Array {
+    this.#check()
+    return this.#bytes
   }
 
   read(position: number, target: Uint8Array): number {

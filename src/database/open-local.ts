@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
 import { FileLockedError, openBooklet, type Booklet, type BookletOptions } from '../booklet/index.js'
-import { DEFAULT_BUFFER } from '../booklet/options.js'
+import { DEFAULT_BUFFER, DEFAULT_CACHE } from '../booklet/options.js'
 import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
 import { PendingChanges } from '../sync/pending.js'
@@ -176,8 +176,8 @@ export class LocalOpener<V> {
   }
 
   #openNow(options: LocalOptions): Booklet<string, unknown> {
-    const { bufferSize } = this.#options
-    const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, ...(bufferSize === undefined ? {} : { bufferSize }) }
+    const { bufferSize = DEFAULT_BUFFER, cacheBytes = DEFAULT_CACHE } = this.#options
+    const all: LocalOptions = { ...options, keySerializer: 'str', lockTimeout: 0, environment: this.#environment, bufferSize, cacheBytes }
     const file = openBooklet<string, unknown>(this.#inMemory ? null : this.#path, all)
     if (!file.hasTimestamps) {
       file.close()

@@ -42,6 +42,8 @@ export interface OpenEbookletOptions<V, I = V> extends SchemaOptions<V> {
   buckets?: number
   /** Bytes of local writes, and in a read-only session of what was fetched, that are kept in memory until they go to a file. Default 1 MiB. */
   bufferSize?: number
+  /** A local file of at most so many bytes is kept in memory as far as it was read, to read it again faster. Default 32 MiB. */
+  cacheBytes?: number
   /** ms to wait for the lock of the remote, and for the lock of the local file. Default 300 000. */
   lockTimeout?: number
   /** Before locking, break the tickets of other writers: `stale` those older than 2 h, `all` every one. Only when you know that they are dead. */
@@ -97,7 +99,7 @@ export function checkOptions<V, I>(path: string, options: OpenEbookletOptions<V,
   }
   if (lockTimeout !== undefined && !(lockTimeout >= 0)) throw new InvalidArgumentError('lockTimeout has to be a number of milliseconds, 0 or more')
   if (buckets !== undefined && !(Number.isSafeInteger(buckets) && buckets >= 1)) throw new InvalidArgumentError('buckets has to be a whole number, 1 or more')
-  for (const [name, bytes] of Object.entries({ maxValueBytes, maxIndexBytes })) {
+  for (const [name, bytes] of Object.entries({ maxValueBytes, maxIndexBytes, cacheBytes: options.cacheBytes })) {
     if (bytes !== undefined && !(Number.isSafeInteger(bytes) && bytes >= 0)) throw new InvalidArgumentError(`${name} has to be a whole number of bytes, 0 or more`)
   }
   if (partSize !== undefined && !(Number.isSafeInteger(partSize) && partSize >= 1)) throw new InvalidArgumentError('partSize has to be a whole number of bytes, 1 or more')

@@ -6,8 +6,9 @@ import { decodeBaseValue, encodeBaseValue } from '../format/base-value.js'
 import { baseValuesPath } from '../format/names.js'
 import type { BaseValues } from '../sync/base-values.js'
 
-export function baseValuesBeside(path: string, environment: Environment): BaseValues {
-  return new BaseValuesFile(path === ':memory:' ? undefined : baseValuesPath(path), environment)
+/** @param keeps whether values are to be kept; what is there already can be had, and goes when it is old, in any case */
+export function baseValuesBeside(path: string, keeps: boolean, environment: Environment): BaseValues {
+  return new BaseValuesFile(path === ':memory:' ? undefined : baseValuesPath(path), keeps, environment)
 }
 
 /** Bytes of values that are kept; beyond, only that there was one, and when. */
@@ -16,16 +17,19 @@ const budget = 64 * 1024 * 1024
 /** Opened when something is to be kept or asked for; gone when it is empty. Whatever is wrong with it, nobody has to hear of it. */
 class BaseValuesFile implements BaseValues {
   readonly #path: string | undefined
+  readonly #keeps: boolean
   readonly #environment: Environment
   #file: Booklet<string, Uint8Array> | undefined
   #bytes = 0
 
-  constructor(path: string | undefined, environment: Environment) {
+  constructor(path: string | undefined, keeps: boolean, environment: Environment) {
     this.#path = path
+    this.#keeps = keeps
     this.#environment = environment
   }
 
   keep(key: string, bytes: Uint8Array | undefined, timestamp: number): void {
+    if (!this.#keeps) return
     const kept = bytes && this.#bytes + bytes.length <= budget ? bytes : undefined
     this.#bytes += kept?.length ?? 0
     bestEffort(() => this.#open(true)?.setBytes(key, encodeBaseValue(kept), { timestamp }))
@@ -40,11 +44,11 @@ class BaseValuesFile implements BaseValues {
     return bestEffort(() => new Map(this.#open(false)?.timestamps())) ?? new Map<string, number>()
   }
 
-  retain(needed: (key: string) => boolean): void {
+  retain(needed: (key: string, timestamp: number) => boolean): void {
     bestEffort(() => {
       const file = this.#open(false)
       if (!file) return
-      for (const key of [...file.keys()]) if (!needed(key)) file.delete(key)
+      for (const [key, timestamp] of [...file.timestamps()]) if (!needed(key, timestamp)) file.delete(key)
       if (file.size === 0) this.#remove()
     })
   }

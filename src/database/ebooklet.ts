@@ -3,6 +3,7 @@ import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.
 import type { Environment } from '../base/environment.js'
 import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
+import { dropOldBaseValues } from '../sync/note-bases.js'
 import { OfflineError, PushInProgressError } from '../sync/errors.js'
 import type { Guarantee } from '../sync/conditions.js'
 import type { ConflictRule, ConflictValues, OnConflict } from '../sync/conflict.js'
@@ -328,7 +329,7 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
     this.#refuseDuringPush('discard')
     if (keys === undefined) discardAll(state)
     else discardKeys(state, keys)
-    state.baseValues?.retain((key) => state.pending.has(key))
+    dropOldBaseValues(state)
   }
 
   /**

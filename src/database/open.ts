@@ -7,7 +7,7 @@ import type { HeldLock } from '../lock/index.js'
 import { ConflictingOptionError, OfflineFileError, RemoteNotFoundError } from '../sync/errors.js'
 import { isUnreachable } from '../sync/offline.js'
 import { lockOnly } from '../sync/conditions.js'
-import { recoverBases } from '../sync/note-bases.js'
+import { dropOldBaseValues, recoverBases } from '../sync/note-bases.js'
 import { checkSameDatabase, checkType, takeIn } from '../sync/pull.js'
 import { readRemote, type ReadRemoteResult, type RemoteLocation, type RemoteSnapshot } from '../sync/remote.js'
 import type { WriterLock } from '../sync/push-context.js'
@@ -249,15 +249,11 @@ class Opening<V> {
   /** What was kept of overwritten values: it goes with the changes that it belongs to. */
   #withBaseValues(state: SyncState): SyncState {
     const { lock, onConflict } = this.#options
-    const values = baseValuesBeside(this.#path, this.#environment)
-    values.retain((key) => state.pending.has(key))
-    if (lock !== 'push' && onConflict === undefined) {
-      values.close()
-      return state
-    }
-    state.baseValues = values
+    const values = baseValuesBeside(this.#path, lock === 'push' || onConflict !== undefined, this.#environment)
     this.#rollback.add(() => values.close())
-    if (state.isForeign) recoverBases(state)
+    state.baseValues = values
+    recoverBases(state)
+    dropOldBaseValues(state)
     return state
   }
 

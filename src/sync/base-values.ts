@@ -9,6 +9,6 @@ export interface BaseValues {
   /** The µs of all that was kept, by key. */
   timestamps(): ReadonlyMap<string, number>
   /** Drops what isn't needed any more. */
-  retain(needed: (key: string) => boolean): void
+  retain(needed: (key: string, timestamp: number) => boolean): void
   close(): void
 }

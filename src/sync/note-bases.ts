@@ -73,8 +73,8 @@ function metaBase({ remote, observers }: SyncState, snapshot: TakenIn, lost: boo
 }
 
 /**
- * Another program that wrote the local file has dropped what was noted of bases, and may have read the remote since. Values that
- * were kept tell what is left to be told: a key of which the remote has another one now was changed there.
+ * Another program that opened the local file has dropped what was noted of bases, and may have read the remote since. What was
+ * kept of overwritten values tells what is left to be told: a key of which the remote has another one now was changed there.
  */
 export function recoverBases({ pending, index, baseValues }: SyncState): void {
   const lost: [string, number][] = []
@@ -82,6 +82,15 @@ export function recoverBases({ pending, index, baseValues }: SyncState): void {
     if (pending.has(key) && !pending.bases.keys.has(key) && index.get(key)?.timestamp !== timestamp) lost.push([key, timestamp])
   }
   if (lost.length > 0) pending.noteBases((bases) => lost.forEach(([key, timestamp]) => bases.noteKey(key, { timestamp, length: null })))
+}
+
+/** Drops what was kept of values that are no base of a pending change any more. */
+export function dropOldBaseValues({ pending, index, baseValues }: SyncState): void {
+  baseValues?.retain((key, timestamp) => {
+    if (!pending.has(key)) return false
+    const base = pending.bases.keys.get(key) ?? index.get(key)
+    return typeof base === 'object' && base.timestamp === timestamp
+  })
 }
 
 /** Whether two metadata sections say the same, whoever wrote them. */

@@ -10,6 +10,7 @@ import { commit, isConditional } from './commit.js'
 import { checkOnConflict, type OnConflict } from './conflict.js'
 import type { Merged } from './decisions.js'
 import { mergeRemote, nothingMerged } from './merge.js'
+import { dropOldBaseValues } from './note-bases.js'
 import { ProgressMeter, type ProgressListener } from './progress.js'
 import { pull } from './pull.js'
 import { deletedValues, groupPlans, isNothingToPush, isWorthACommit } from './push-decisions.js'
@@ -56,7 +57,7 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
   } finally {
     state.pending.endPush()
     if (!state.remoteInDoubt) forgetVainDeletes(state)
-    state.baseValues?.retain((key) => state.pending.has(key))
+    dropOldBaseValues(state)
     await permit.end()
   }
 }

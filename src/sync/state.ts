@@ -56,8 +56,6 @@ export class SyncState {
   readonly knowsKeys: boolean
   /** True for a local copy that was made by ebooklet 0.9 or older, and not opened by others yet. */
   readonly isFormat1Copy: boolean
-  /** True when another program wrote last to the local file. */
-  readonly isForeign: boolean
   /** True after a commit of which it isn't known whether it arrived, until the remote was read again. */
   remoteInDoubt = false
   /** Values that were changed here, as the remote had them; undefined where nobody will ask. */
@@ -66,7 +64,7 @@ export class SyncState {
   revision = 0
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
-  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; uploadRecord?: UploadRecordFile | undefined; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; foreign?: boolean; format1Copy?: boolean }) {
+  constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; uploadRecord?: UploadRecordFile | undefined; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; format1Copy?: boolean }) {
     this.type = parts.type
     this.local = parts.local
     this.indexFile = parts.indexFile
@@ -78,7 +76,6 @@ export class SyncState {
     this.indexLost = this.lastSeenTimestamp !== parts.remote.timestamp
     this.isFormat1Copy = parts.format1Copy === true
     this.indexIsShort = parts.indexIsShort === true
-    this.isForeign = parts.foreign === true
     this.knowsKeys = parts.indexRead !== false || parts.pending.replacePending
   }
 
@@ -102,12 +99,11 @@ export class SyncState {
     // committed: Python takes a key out at once that it is to delete, but a discard wants it back. It may note a write where
     // a delete went before.
     // And a replacement that may be discarded needs to know how many groups there were.
-    const foreign = slot !== undefined && remote.type === undefined
     const unknown = pending.replacePending && remote.numGroups === undefined
     const mayBeShort = remote.timestamp !== null && remote.type === undefined && pending.written.size > 0
     const indexIsShort = index !== undefined && (mayBeShort || !hasAll(index, pending.deletes))
     if (!index || unknown || indexIsShort) remote = { ...noRemoteYet(), conditions: remote.conditions, replaces: remote.replaces }
-    const state = new SyncState({ type, local: file, indexFile, uploadRecord, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, foreign, format1Copy: format1Copy && !pending.replacePending })
+    const state = new SyncState({ type, local: file, indexFile, uploadRecord, pending, index: index ?? RemoteIndex.empty(), remote, lastSeenTimestamp, indexRead: index !== undefined, indexIsShort, format1Copy: format1Copy && !pending.replacePending })
     if (state.isFormat1Copy) state.#adoptFormat1Changes()
     return state
   }

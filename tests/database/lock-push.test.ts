@@ -377,6 +377,44 @@ describe('values that were overwritten', () => {
   })
 })
 
+describe('values that were kept and are no base any more', () => {
+  it('make no conflict after a decision whose push failed', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = await published(bench, { a: '0' })
+    {
+      await using db = await bench.open<string>(path, pushing)
+      db.set('a', 'mine')
+      await rivalPush(bench, (rival) => rival.set('a', 'theirs'))
+      bench.store.hooks.before = (op, key) => {
+        if (op === 'put' && key.startsWith('db.blt/')) throw new Error('disk full')
+      }
+      expect(await db.push({ onConflict: 'local' })).toMatchObject({ ok: false, conflicts: [{ key: 'a', resolution: 'local' }] })
+      bench.store.hooks = {}
+    }
+    await using db = await bench.open<string>(path, pushing)
+    expect(await db.push()).toMatchObject({ ok: true, conflicts: [] })
+    expect(await bench.contents()).toEqual({ a: 'mine' })
+  })
+
+  it('make none after a session that pushed without looking at them', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = await published(bench, { a: '0' })
+    {
+      await using db = await bench.open<string>(path, pushing)
+      db.set('a', 'first')
+    }
+    {
+      await using db = await bench.open<string>(path, { flag: 'w' })
+      await db.push()
+      db.set('a', 'second')
+      expect(existsSync(baseValuesPath(path))).toBe(false)
+    }
+    await using db = await bench.open<string>(path, pushing)
+    expect(await db.push()).toMatchObject({ ok: true, conflicts: [] })
+    expect(await bench.contents()).toEqual({ a: 'second' })
+  })
+})
+
 describe('a push that fails', () => {
   /** Pushes while one request fails, or all from that one on. Returns false when the push made fewer requests. */
   async function pushFailingAt(nth: number, how: 'before' | 'after' | 'from', numGroups: number | null): Promise<boolean> {

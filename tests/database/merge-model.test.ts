@@ -25,7 +25,7 @@ interface Pending {
 const joined = (local: string | undefined, remote: string | undefined) => (local !== undefined && remote !== undefined ? `${local}+${remote}`.slice(0, 12) : undefined)
 
 const onConflict: OnConflict<string> = ({ kind, local, remote }: Conflict<string>) =>
-  kind === 'both-changed' || kind === 'changed-deleted' || kind === 'deleted-changed' ? { value: joined(local.value as string, remote.value as string) } : 'local'
+  kind === 'both-changed' || kind === 'changed-deleted' || kind === 'deleted-changed' ? { value: joined(local.value, remote.value) } : 'local'
 
 class Writer {
   seen = new Map<string, Version>()

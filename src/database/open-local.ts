@@ -20,7 +20,7 @@ import { Patience } from './patience.js'
 import { uploadRecordBeside } from './upload-record-file.js'
 import type { Rollback } from './rollback.js'
 import { openShared } from './shared/open-shared.js'
-import { overlaysBeside, settleInto, type SharedFile } from './shared/settle.js'
+import { markUnknown, overlaysBeside, settleInto, type SharedFile } from './shared/settle.js'
 
 type LocalOptions = BookletOptions<string, unknown>
 
@@ -61,6 +61,8 @@ export class LocalOpener<V> {
 
   async #openAlone(): Promise<SyncState> {
     const file = await this.#openFile({ flag: 'w' })
+    // It is taken for clean from now on: unless it was searched for what its journal lost.
+    if (!file.openedClean) this.#rollback.add(() => (file.close(), markUnknown(this.#path)))
     if (overlaysBeside(this.#path).length > 0) settleInto(this.#shared, file)
     return this.#loaded(file, this.#indexFile)
   }

@@ -7,6 +7,7 @@ import { checkBooklet, openBooklet } from '../../src/booklet/index.js'
 import { Overlay } from '../../src/database/shared/overlay.js'
 import { systemEnvironment } from '../../src/base/environment.js'
 import { openRcg, StoreConnection, type Ebooklet } from '../../src/index.js'
+import { StoreUnreachableError } from '../../src/store/errors.js'
 import { Bench, memoryKind } from './remotes.js'
 import { filesOf } from './shared-suite.js'
 
@@ -245,6 +246,25 @@ describe('a file that is not as its last writer should have left it', () => {
     openBooklet(path, { flag: 'n', timestamps: false }).close()
     utimesSync(path, 5, 5)
     await expect(bench.open(path)).rejects.toMatchObject({ code: 'CONFLICTING_OPTION' })
+  })
+})
+
+describe('an open for writing that fails', () => {
+  it('leaves the search for lost writes to the next', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = await warmFile(bench, ['key1'])
+    {
+      await using editor = await bench.open<string>(path, { flag: 'w' })
+      editor.set('key2', 'mine')
+    }
+    loseJournal(path)
+    bench.store.hooks.before = () => {
+      throw new StoreUnreachableError('cut', { store: 'memory' })
+    }
+    await expect(bench.open(path, { flag: 'w', lockTimeout: 1000 })).rejects.toBeInstanceOf(StoreUnreachableError)
+    bench.store.hooks = {}
+    await using editor = await bench.open<string>(path, { flag: 'w' })
+    expect(changed(editor)).toEqual(['changed key2'])
   })
 })
 

@@ -17,9 +17,8 @@ export type OpenFile = (flag: 'r' | 'w') => Booklet<string, unknown>
  * can't be read as it is waits for that.
  */
 export async function openShared(shared: SharedFile, open: OpenFile, patience: Patience): Promise<LayeredFile | undefined> {
-  if (overlaysBeside(shared.path).length > 0) settle(shared)
   let base = await openBase(shared, open, patience)
-  if (base && !base.openedClean) {
+  if (base && (!base.openedClean || overlaysBeside(shared.path).length > 0)) {
     base.close()
     settle(shared)
     base = await openBase(shared, open, patience)

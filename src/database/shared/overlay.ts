@@ -1,11 +1,14 @@
 /** What one reader keeps beside a local file that it shares: in memory at first, then in a file of its own. */
 import { rmSync } from 'node:fs'
+import { equalBytes } from '../../base/bytes.js'
 import type { Environment } from '../../base/environment.js'
+import { crc32 } from '../../booklet/crc32.js'
 import { type Booklet, openBooklet } from '../../booklet/index.js'
 import { DEFAULT_BUCKETS, decodeHeader, patchHeader } from '../../format/booklet-header.js'
+import { writeU32 } from '../../format/integers.js'
 import { newId, overlayPath, prunePath, remoteIndexPath } from '../../format/names.js'
 import { indexFileBeside } from '../index-file.js'
-import { decodeKeptRemote, type Kept, type KeptValue } from './kept.js'
+import { decodeKeptRemote, type Kept, type KeptRemote, type KeptValue } from './kept.js'
 import { isRefused } from './refused.js'
 
 export interface OverlayParts {
@@ -88,7 +91,12 @@ export class Overlay {
   /** The index section of a remote state that is taken in; `setRemoteState` follows. */
   setIndex(bytes: Uint8Array): void {
     this.#index = bytes
-    if (this.#path !== undefined) indexFileBeside(this.#path).write(bytes)
+    if (this.#file) this.#writeIndex(this.#file, bytes)
+  }
+
+  #writeIndex(file: Booklet<string, unknown>, bytes: Uint8Array): void {
+    indexFileBeside(this.#path!).write(bytes)
+    file.reserved.set(1, checksumOf(bytes))
   }
 
   /** @param slot as slot 2 holds it */
@@ -113,7 +121,7 @@ export class Overlay {
     try {
       this.#file = openBooklet<string, unknown>(beside, { flag: 'n', keySerializer: 'str', initBytes: this.#header(), bufferSize, environment, lockTimeout: patience })
       this.#path = beside
-      if (this.#index) indexFileBeside(beside).write(this.#index)
+      if (this.#index) this.#writeIndex(this.#file, this.#index)
     } catch (error) {
       this.#removeFile()
       if (!isRefused(error)) throw error
@@ -168,6 +176,21 @@ export class Overlay {
       this.delete(key)
     }
   }
+}
+
+/** The state of the remote in an overlay's file, if the index beside it is the one that belongs to it. @throws FormatError */
+export function remoteOf(path: string, file: Booklet<string, unknown>): KeptRemote | undefined {
+  const slot = file.reserved.get(2)
+  const checksum = file.reserved.get(1)
+  const index = slot && checksum && indexFileBeside(path).read()
+  return index && equalBytes(checksum.bytes, checksumOf(index)) ? decodeKeptRemote(slot.bytes, index) : undefined
+}
+
+/** CRC-32, 4 bytes LE. Slot 1 of an overlay has it: what lies beside may be newer than what the slots say, or damaged. */
+function checksumOf(index: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4)
+  writeU32(bytes, 0, crc32(index))
+  return bytes
 }
 
 /** Removes an overlay, after what lies beside it, which nobody would look for without it. */

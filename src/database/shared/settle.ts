@@ -2,14 +2,14 @@
 import { readdirSync, statSync, utimesSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Environment } from '../../base/environment.js'
-import { EbookletError } from '../../base/error.js'
+import { EbookletError, FormatError } from '../../base/error.js'
 import { type Booklet, FileLockedError, FileNotFoundError, openBooklet } from '../../booklet/index.js'
 import type { DatabaseType } from '../../format/db-metadata.js'
 import { isOverlayName } from '../../format/names.js'
 import { SyncState } from '../../sync/state.js'
 import { indexFileBeside } from '../index-file.js'
-import { decodeKeptRemote, keepValues, newestRemote, takeInNewest, type Kept, type KeptRemote, type KeptValue } from './kept.js'
-import { removeOverlay, valuesOf } from './overlay.js'
+import { keepValues, newestRemote, takeInNewest, type Kept, type KeptRemote, type KeptValue } from './kept.js'
+import { remoteOf, removeOverlay, valuesOf } from './overlay.js'
 import { isRefused } from './refused.js'
 
 export interface SharedFile {
@@ -105,8 +105,8 @@ export function settleInto({ path, type }: Pick<SharedFile, 'path' | 'type'>, fi
   }
 }
 
-/* The next open finds that somebody wrote to the file, and searches it when it knows the remote's index. */
-function markUnknown(path: string): void {
+/** Makes the next open of a closed file find that somebody wrote to it, and search it when it knows the remote's index. */
+export function markUnknown(path: string): void {
   const seconds = statSync(path).mtimeMs / 1000 - 1
   utimesSync(path, seconds, seconds)
 }
@@ -123,7 +123,7 @@ function openOwnerless(path: string, shared: Booklet<string, unknown>): LeftOver
   for (const overlay of overlaysBeside(path)) {
     const file = openOverlay(overlay)
     if (file === 'owned') continue
-    const remote = file === 'damaged' ? undefined : remoteOf(overlay, file)
+    const remote = file === 'damaged' ? undefined : readableRemote(overlay, file)
     if (file === 'damaged' || file.uuid !== shared.uuid || file.valueSerializerCode !== shared.valueSerializerCode || !file.hasTimestamps) {
       if (file !== 'damaged') file.abandon()
       removeOverlay(overlay)
@@ -136,14 +136,16 @@ function openOverlay(path: string): Booklet<string, unknown> | 'owned' | 'damage
   try {
     return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0 })
   } catch (error) {
-    if (error instanceof FileLockedError || error instanceof FileNotFoundError || !(error instanceof EbookletError)) return 'owned'
-    return 'damaged'
+    if (error instanceof FormatError) return 'damaged'
+    // Locked; or gone, or not to be opened: then there is nothing to be done about it either.
+    if (error instanceof EbookletError || (error as NodeJS.ErrnoException).code !== undefined) return 'owned'
+    throw error
   }
 }
 
-function remoteOf(path: string, file: Booklet<string, unknown>): KeptRemote | undefined {
+function readableRemote(path: string, file: Booklet<string, unknown>): KeptRemote | undefined {
   try {
-    return decodeKeptRemote(file.reserved.get(2)?.bytes, indexFileBeside(path).read())
+    return remoteOf(path, file)
   } catch (error) {
     if (error instanceof EbookletError) return undefined
     throw error

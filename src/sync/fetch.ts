@@ -236,7 +236,7 @@ export class ValueFetcher implements ValueSource {
     }
     const groups = byGroup(wanted, (key) => this.#state.groupOf(key))
     await forEachConcurrent(groups, groupsAtOnce, async ([gid, values]) => {
-      gone.push(...(await this.#readGroup(gid, values, options)))
+      for (const value of await this.#readGroup(gid, values, options)) gone.push(value)
       options.meter?.done({ groups: 1 })
     })
     return gone
@@ -283,7 +283,7 @@ export class ValueFetcher implements ValueSource {
     await forEachConcurrent(planRangeReads(wanted, { maxRange: partSize }), groupsAtOnce, async (range) => {
       const outcome = await budget.with(range.length, options.signal, () => this.#readRange(key, range, options))
       if (outcome === 'missing') missing = true
-      else unread.push(...outcome)
+      else for (const value of outcome) unread.push(value)
     })
     if (missing) return wanted.filter((value) => this.#stillRemote(value))
     return unread.length > 0 ? this.#readWholeGroup(key, unread, options) : []

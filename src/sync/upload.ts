@@ -80,12 +80,23 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
 
 async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
   const { state, environment, meter } = context
-  checkGroupSize(lengths(state, plan))
-  await fetchMissing(context, plan.kept)
+  let kept = placeKept(state, plan.kept)
+  if (kept.missing.length > 0) {
+    checkGroupSize(lengths(state, plan))
+    await fetchMissing(context, kept.missing)
+    kept = placeKept(state, plan.kept)
+    const [gone] = kept.missing
+    if (gone) throw new Error(`the value of ${JSON.stringify(gone.key)} left the local file during the push`)
+  }
   // A key that was deleted while the push runs leaves with this commit: its value is no longer here to be kept.
   const deleted = plan.kept.filter((key) => state.pending.deletes.has(key))
   // From here on the group is what is here now, whatever is set or deleted while it is sent.
-  const members = [...keptMembers(state, plan.kept), ...writtenMembers(state, plan.written)]
+  const { members } = kept
+  for (const key of plan.written) {
+    const member = writtenMember(state, key)
+    // A write that was taken back while the push runs is left out.
+    if (member) members.push(member)
+  }
   if (members.length > 0) {
     const layout = new GroupLayout(members)
     meter.grow({ bytes: layout.size })
@@ -96,8 +107,9 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   } else {
     done.generations.set(plan.gid, null)
   }
-  done.written.push(...plan.written)
-  done.deleted.push(...plan.deleted, ...deleted)
+  // One by one: a call takes only so many arguments.
+  for (const key of plan.written) done.written.push(key)
+  for (const keys of [plan.deleted, deleted]) for (const key of keys) done.deleted.push(key)
 }
 
 function count(done: Uploaded, sent: number, size: number): void {
@@ -140,10 +152,7 @@ function* lengths(state: SyncState, plan: GroupPlan): Generator<{ key: string; l
   for (const key of plan.written) yield { key, length: state.local.lengthOf(key) ?? 0 }
 }
 
-async function fetchMissing(context: UploadContext, keys: readonly string[]): Promise<void> {
-  const { state, fetcher, transfer, signal } = context
-  const wanted = missingMembers(state, keys)
-  if (wanted.length === 0) return
+async function fetchMissing({ state, fetcher, transfer, signal }: UploadContext, wanted: readonly WantedValue[]): Promise<void> {
   await fetcher.fetch(wanted, { signal, refresh: false })
   // Much that was fetched is kept for the next push, should this one be killed.
   if (wanted.reduce((sum, { entry }) => sum + entry.length, 0) >= transfer.partSize) state.local.sync()
@@ -151,30 +160,24 @@ async function fetchMissing(context: UploadContext, keys: readonly string[]): Pr
 
 /** Those of the keys whose values have to be fetched before their group can be packed. */
 export function missingMembers(state: SyncState, keys: readonly string[]): WantedValue[] {
-  return keys.flatMap((key) => {
-    const found = state.locate(key)
-    return found.where === 'remote' ? [{ key, entry: found.entry }] : []
-  })
+  return placeKept(state, keys).missing
 }
 
-/** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began is no longer here: the change goes instead. */
-function* keptMembers(state: SyncState, keys: readonly string[]): Generator<PlacedMember> {
+/** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began goes as it is now. */
+function placeKept(state: SyncState, keys: readonly string[]): { members: PlacedMember[]; missing: WantedValue[] } {
   const { written, deletes } = state.pending
+  const places = placesOf(state)
+  const members: PlacedMember[] = []
+  const missing: WantedValue[] = []
   for (const key of keys) {
-    if (deletes.has(key)) continue
     const entry = state.index.get(key)
-    const local = placesOf(state).locate(key)
-    if (!entry || !local) throw new Error(`the value of ${JSON.stringify(key)} left the local file during the push`)
-    yield { key, timestamp: written.has(key) ? newTimestamp(state, key, local.timestamp) : entry.timestamp, length: local.length, place: local.offset }
+    if (deletes.has(key) || !entry) continue
+    const local = places.locate(key)
+    const changed = local !== undefined && written.has(key)
+    if (!local || (!changed && local.timestamp < entry.timestamp)) missing.push({ key, entry })
+    else members.push({ key, timestamp: changed ? newTimestamp(state, key, local.timestamp) : entry.timestamp, length: local.length, place: local.offset })
   }
-}
-
-/** A write that was taken back while the push runs is left out. */
-function* writtenMembers(state: SyncState, keys: readonly string[]): Generator<PlacedMember> {
-  for (const key of keys) {
-    const member = writtenMember(state, key)
-    if (member) yield member
-  }
+  return { members, missing }
 }
 
 function writtenMember(state: SyncState, key: string): PlacedMember | undefined {

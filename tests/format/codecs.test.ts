@@ -14,7 +14,7 @@ import { decodeJournal, EMPTY_JOURNAL, encodeJournal } from '../../src/format/jo
 import { NO_BASES } from '../../src/format/journal-bases.js'
 import { nextPrime } from '../../src/format/primes.js'
 import { decodeRemoteState, encodeRemoteState } from '../../src/format/remote-state.js'
-import { MAX_TIMESTAMP } from '../../src/format/timestamp.js'
+import { MAX_TIMESTAMP, readTimestamp } from '../../src/format/timestamp.js'
 import { readGoldenJson } from '../support/golden.js'
 
 interface Vectors {
@@ -239,6 +239,26 @@ describe('the journal', () => {
       const journal = { ...EMPTY_JOURNAL, written: new Set(keys.slice(0, at)), deletes: new Set(keys.slice(at)), metaPending: true }
       expect(decodeJournal(encodeJournal(journal))).toEqual(journal)
     }))
+  })
+
+  it('what changes were based on comes back, from any clock', () => {
+    const timestamp = fc.oneof(fc.nat(), fc.bigInt(0n, 2n ** 56n - 1n).map((n) => readTimestamp(new Uint8Array(new BigUint64Array([n]).buffer), 0)))
+    const entry = fc.record({ timestamp, length: fc.option(fc.nat(0xffffffff)) })
+    const base = fc.oneof(entry, fc.constantFrom('absent' as const, 'unknown' as const))
+    const meta = fc.option(fc.oneof(fc.uint8Array(), fc.constantFrom('absent' as const, 'unknown' as const)), { nil: undefined })
+    const replace = fc.option(fc.oneof(timestamp, fc.constant('unknown' as const)), { nil: undefined })
+    const keys = fc.array(fc.tuple(fc.oneof(fc.string({ unit: 'binary' }), fc.constant('__proto__')), base)).map((all) => new Map(all))
+    fc.assert(fc.property(fc.record({ keys, meta, replace }), (bases) => {
+      expect(decodeJournal(encodeJournal({ ...EMPTY_JOURNAL, bases })).bases).toEqual(bases)
+    }))
+    expect(utf8Decode(encodeJournal(EMPTY_JOURNAL))).not.toContain('bases')
+  })
+
+  it('bases that are none are refused', () => {
+    expect(decodeJournal(utf8Encode('{"v":1,"bases":{"more":1}}')).bases).toEqual(NO_BASES)
+    for (const bad of ['1', 'null', '[]', '{"keys":{}}', '{"keys":["a"]}', '{"keys":[[1,2,3]]}', '{"keys":[["a"]]}', '{"keys":[["a",-1]]}', '{"keys":[["a",1.5,1]]}', '{"keys":[["a",1,-1]]}', '{"keys":[["a",1,4294967296]]}', '{"keys":[["a",true]]}', '{"meta":1}', '{"meta":"?"}', '{"replace":null}', '{"replace":"1"}']) {
+      expect(() => decodeJournal(utf8Encode(`{"v":1,"bases":${bad}}`)), bad).toThrow(FormatError)
+    }
   })
 
   it('unknown fields are ignored, absent ones have defaults, wrong ones are refused', () => {

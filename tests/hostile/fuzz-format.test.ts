@@ -69,7 +69,8 @@ describe('fuzzed formats', () => {
   })
 
   test('journals', () => {
-    fuzz('decodeJournal', Object.values(vectors.journal_json).map((text) => utf8Encode(text)), 4000, decodeJournal, ({ written, deletes, numGroups }) =>
+    const withBases = '{"v":1,"written":["a","b"],"bases":{"keys":[["a",1767225600000000,5],["b",null],["c",false]],"meta":"eyJ0aW1lc3RhbXAiOjF9","replace":17}}'
+    fuzz('decodeJournal', [...Object.values(vectors.journal_json), withBases].map((text) => utf8Encode(text)), 4000, decodeJournal, ({ written, deletes, numGroups }) =>
       [...deletes].every((key) => !written.has(key)) && (numGroups === null || (Number.isInteger(numGroups) && numGroups > 0)))
   })
 

@@ -75,7 +75,7 @@ function newChecksum(call: Call, source: ObjectVersion): StoredChecksum | undefi
   const name = asked === undefined ? source.checksum?.name : checksumOfAlgorithm(asked)
   if (name === undefined && asked !== undefined) throw new S3Error('InvalidRequest', 'Checksum algorithm provided is unsupported.')
   if (name === undefined) return undefined
-  return { name, value: checksum(name, source.body).toString('base64'), type: 'FULL_OBJECT' }
+  return { name, value: checksum(name, source.body.read()).toString('base64'), type: 'FULL_OBJECT' }
 }
 
 /* COPY (the default) or REPLACE. */

@@ -4,7 +4,7 @@ import { startS3Server } from './server.js'
 
 /*
  * tsx dev/s3-server/main.ts [--port 9000] [--bucket name]… [--versioned name]… [--public name]… [--region us-east-1]
- *   [--access-key … --secret-key …] [--max-bytes n]
+ *   [--access-key … --secret-key …] [--max-bytes n] [--folder path]
  * Prints one line of JSON when it listens: endpoint, region, accessKeyId, secretAccessKey, buckets. Ends with SIGINT,
  * SIGTERM, or, with --stdin, when its standard input ends (so that it does not outlive who started it).
  */
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     'access-key': { type: 'string' },
     'secret-key': { type: 'string' },
     'max-bytes': { type: 'string' },
+    folder: { type: 'string' },
     stdin: { type: 'boolean', default: false },
   },
 })
@@ -41,6 +42,7 @@ const server = await startS3Server({
   region: values.region,
   buckets,
   credentials: accessKeyId === undefined || secretAccessKey === undefined ? undefined : [{ accessKeyId, secretAccessKey }],
+  folder: values.folder,
   maxBytes: values['max-bytes'] === undefined ? undefined : number('max-bytes', values['max-bytes']),
 })
 const stop = () => void server.close()

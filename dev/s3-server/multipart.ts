@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { attributeHeaders, readAttributes } from './attributes.js'
+import { joined, type Body } from './body.js'
 import type { Answer, Call, Operation } from './call.js'
 import { bucketOf, isoTime, quoted } from './call.js'
 import type { ChecksumName } from './checksums.js'
@@ -90,7 +91,7 @@ function storePart(call: Call, number: number, body: Buffer, givenName: Checksum
   const value = name === undefined ? undefined : (givenValue ?? checksum(name, body).toString('base64'))
   const part: UploadPart = {
     number,
-    body,
+    body: call.storage.bodies.keep(body),
     etag: createHash('md5').update(body).digest('hex'),
     checksum: name === undefined || value === undefined ? undefined : { name, value, type: 'FULL_OBJECT' },
     lastModified: call.storage.clock(),
@@ -104,7 +105,7 @@ function uploadPartCopy(call: Call): Answer {
   const number = partNumberOf(call)
   const { version, headers } = copySource(call)
   const { start, end } = resolveCopyRange(call.headers.get('x-amz-copy-source-range'), version.body.length)
-  const part = storePart(call, number, version.body.subarray(start, end), undefined, undefined)
+  const part = storePart(call, number, version.body.read(start, end), undefined, undefined)
   const body = document('CopyPartResult', leaf('LastModified', isoTime(part.lastModified)), leaf('ETag', quoted(part.etag)), part.checksum === undefined ? '' : leaf(checksumElement(part.checksum.name), part.checksum.value))
   return { status: 200, headers, body }
 }
@@ -123,7 +124,7 @@ async function complete(call: Call): Promise<Answer> {
   const { bucket, upload } = uploadOf(call)
   const parts = chosenParts(root, upload)
   const key = call.target.key
-  const body = Buffer.concat(parts.map((part) => part.body))
+  const body = joined(parts.map((part) => part.body))
   const total = call.headers.get('x-amz-mp-object-size')
   if (total !== undefined && total !== String(body.length)) throw new S3Error('InvalidRequest', 'The x-amz-mp-object-size header is not the size of the parts together.')
   const kind = call.headers.get('x-amz-checksum-type')
@@ -175,10 +176,10 @@ function namedPart(element: XmlElement, upload: MultipartUpload): UploadPart {
   return part
 }
 
-function wholeChecksum(upload: MultipartUpload, parts: readonly UploadPart[], body: Buffer): StoredChecksum | undefined {
+function wholeChecksum(upload: MultipartUpload, parts: readonly UploadPart[], body: Body): StoredChecksum | undefined {
   if (upload.checksum === undefined) return undefined
   const { name, type } = upload.checksum
-  if (type === 'FULL_OBJECT') return { name, type, value: checksum(name, body).toString('base64') }
-  const sums = Buffer.concat(parts.map((part) => checksum(name, part.body)))
+  if (type === 'FULL_OBJECT') return { name, type, value: checksum(name, body.read()).toString('base64') }
+  const sums = Buffer.concat(parts.map((part) => checksum(name, part.body.read())))
   return { name, type, value: `${checksum(name, sums).toString('base64')}-${parts.length}` }
 }

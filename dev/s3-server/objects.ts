@@ -52,11 +52,11 @@ function readObject(call: Call): Answer {
   const head = call.method === 'HEAD'
   if (span === undefined) {
     const whole = mode === undefined ? headers : { ...describe(version, bucket.versioning !== undefined, true), ...overridden(call) }
-    return head ? { status: 200, headers: whole, contentLength: size } : { status: 200, headers: whole, body: version.body }
+    return head ? { status: 200, headers: whole, contentLength: size } : { status: 200, headers: whole, body: version.body.read() }
   }
   const partial = { ...headers, 'Content-Range': `bytes ${span.start}-${span.end - 1}/${size}` }
   if (head) return { status: 206, headers: partial, contentLength: span.end - span.start }
-  return { status: 206, headers: partial, body: version.body.subarray(span.start, span.end) }
+  return { status: 206, headers: partial, body: version.body.read(span.start, span.end) }
 }
 
 /* `response-content-type` and the like, which only a signed request may use. */
@@ -81,7 +81,7 @@ async function putObject(call: Call): Promise<Answer> {
   const { bytes, checksum } = await call.body(maxPutBytes)
   checkWriteConditions(call.headers, key, bucket.latest(key))
   const stored = checksum === undefined ? undefined : { ...checksum, type: 'FULL_OBJECT' as const }
-  const version = bucket.put(key, { ...attributes, body: bytes, checksum: stored })
+  const version = bucket.put(key, { ...attributes, body: call.storage.bodies.keep(bytes), checksum: stored })
   return { status: 200, headers: writeHeaders(bucket, version) }
 }
 

@@ -29,8 +29,13 @@ export interface S3ServerOptions {
   readonly region?: string | undefined
   /** ms since the epoch: for LastModified, Date, and the check of signatures' times. Default: the clock of the machine. */
   readonly clock?: (() => number) | undefined
-  /** Most bytes that all objects, versions and parts may hold together. They are held in memory. Default 1 GiB. */
+  /** Most bytes that all objects, versions and parts may hold together. Default 1 GiB. */
   readonly maxBytes?: number | undefined
+  /**
+   * A folder for the bytes of larger objects, in one file that only grows and goes when the server ends. Default: they
+   * are held in memory.
+   */
+  readonly folder?: string | undefined
   /** Names under which `<bucket>.<name>` addresses a bucket. Default: `localhost`. */
   readonly virtualHosts?: readonly string[] | undefined
   /** How many requests the log keeps. Default 100,000. */

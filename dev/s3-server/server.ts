@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Credential, Identity } from './auth.js'
 import { authenticate } from './auth.js'
+import { bodiesIn } from './body.js'
 import type { Answer } from './call.js'
 import { checkRule, corsHeaders, preflightHeaders } from './cors.js'
 import { S3Error } from './errors.js'
@@ -64,7 +65,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const [first] = credentials
   if (first === undefined) throw new TypeError('credentials must hold at least one key pair')
   const settings: Settings = {
-    storage: new Storage(options.maxBytes ?? 1024 ** 3, clock),
+    storage: new Storage(options.maxBytes ?? 1024 ** 3, clock, bodiesIn(options.folder)),
     region: options.region ?? 'us-east-1',
     clock,
     credentials: new Map(credentials.map((credential) => [credential.accessKeyId, credential])),
@@ -77,7 +78,10 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const { port } = http.address() as AddressInfo
   const close = () =>
     new Promise<void>((resolve) => {
-      http.close(() => resolve())
+      http.close(() => {
+        settings.storage.bodies.close()
+        resolve()
+      })
       http.closeAllConnections()
     })
   const connections = promisify(http.getConnections.bind(http))

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { Bodies, Body } from './body.js'
 import type { ChecksumName } from './checksums.js'
 import { S3Error } from './errors.js'
 import { SortedKeys } from './key-order.js'
@@ -21,7 +22,7 @@ export interface ObjectAttributes {
 }
 
 export interface ObjectDraft extends ObjectAttributes {
-  readonly body: Buffer
+  readonly body: Body
   /** Without quotes. Default: the MD5 of the body. */
   readonly etag?: string | undefined
   readonly checksum: StoredChecksum | undefined
@@ -69,7 +70,7 @@ export interface PublicAccess {
 
 export interface UploadPart {
   readonly number: number
-  readonly body: Buffer
+  readonly body: Body
   readonly etag: string
   readonly checksum: StoredChecksum | undefined
   readonly lastModified: number
@@ -164,7 +165,7 @@ export class Bucket {
       ...draft,
       ...this.#stamp(key),
       isDeleteMarker: false,
-      etag: draft.etag ?? createHash('md5').update(body).digest('hex'),
+      etag: draft.etag ?? createHash('md5').update(body.read()).digest('hex'),
     }
     this.#append(version)
     return version
@@ -244,11 +245,13 @@ export function sequenceOf(versionId: string): number | undefined {
 /** All buckets. */
 export class Storage {
   readonly quota: Quota
+  readonly bodies: Bodies
   readonly clock: () => number
   readonly #buckets = new Map<string, Bucket>()
 
-  constructor(maxBytes: number, clock: () => number) {
+  constructor(maxBytes: number, clock: () => number, bodies: Bodies) {
     this.quota = new Quota(maxBytes)
+    this.bodies = bodies
     this.clock = clock
   }
 

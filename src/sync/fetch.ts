@@ -63,8 +63,9 @@ class FetchRun {
     return promise
   }
 
+  /** @param value a view: it is copied where somebody waits for it */
   settle(key: string, value: Uint8Array | undefined): void {
-    this.#waiting.get(key)?.resolve(value)
+    this.#waiting.get(key)?.resolve(value?.slice())
     this.#waiting.delete(key)
   }
 
@@ -124,7 +125,7 @@ export class ValueFetcher implements ValueSource {
       // Forgotten one by one: all that come until the end would not fit into memory.
       this.#underWay.delete(key)
       run.settle(key, value)
-      options.deliver?.(key, value)
+      options.deliver?.(key, value?.slice())
     }
     try {
       await this.#fetchFresh(fresh, { ...options, deliver })
@@ -144,7 +145,8 @@ export class ValueFetcher implements ValueSource {
 
   /** @throws IntegrityError when values are in the index but not in the store */
   async readRemote(wanted: readonly WantedValue[], options: Pick<FetchOptions, 'signal' | 'deliver'>): Promise<void> {
-    const gone = await this.#read(wanted, options)
+    const deliver = (key: string, value: Uint8Array | undefined) => options.deliver?.(key, value?.slice())
+    const gone = await this.#read(wanted, { ...options, deliver })
     if (gone.length > 0) throw this.#integrityError(gone)
   }
 
@@ -281,7 +283,8 @@ export class ValueFetcher implements ValueSource {
     let missing = false
     const { budget, partSize } = this.#transfer
     await forEachConcurrent(planRangeReads(wanted, { maxRange: partSize }), groupsAtOnce, async (range) => {
-      const outcome = await budget.with(range.length, options.signal, () => this.#readRange(key, range, options))
+      // Twice: as it comes, and what of it is on its way into the local file or was, until the memory is free again.
+      const outcome = await budget.with(2 * range.length, options.signal, () => this.#readRange(key, range, options))
       if (outcome === 'missing') missing = true
       else for (const value of outcome) unread.push(value)
     })
@@ -299,7 +302,7 @@ export class ValueFetcher implements ValueSource {
     for (const value of range.wanted) {
       const headerAt = value.entry.offset - entryHeaderBytes(value.key) - result.offset
       const found = takeEntry(result.bytes, headerAt, value.key, value.entry.length)
-      if (found && this.#isCurrent(found, value)) this.#keep(value, found.value.slice(), options)
+      if (found && this.#isCurrent(found, value)) this.#keep(value, found.value, options)
       else unread.push(value)
     }
     return unread
@@ -312,7 +315,7 @@ export class ValueFetcher implements ValueSource {
       if (!value || !this.#isCurrent(entry, value)) return
       if (entry.value.length > this.#maxValueBytes) throw this.#tooLarge(value.key)
       left.delete(entry.key)
-      this.#keep(value, entry.value.slice(), options)
+      this.#keep(value, entry.value, options)
     }, options.signal)
     return [...left.values()]
   }

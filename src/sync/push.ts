@@ -129,6 +129,7 @@ async function upload(context: UploadContext): Promise<Uploaded> {
     return await uploadPlanned(context)
   } finally {
     letGo()
+    context.transfer.buffers.clear()
   }
 }
 

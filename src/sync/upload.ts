@@ -100,7 +100,7 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   if (members.length > 0) {
     const layout = new GroupLayout(members)
     meter.grow({ bytes: layout.size })
-    const { target, sent } = await sendGroup(context, groupSource(placesOf(state), layout, members), plan.gid, newId(environment), state.remote.manifest.get(plan.gid))
+    const { target, sent } = await sendGroup(context, groupSource(context, layout, members), plan.gid, newId(environment), state.remote.manifest.get(plan.gid))
     members.forEach(({ key, timestamp, length }, i) => done.entries.set(key, { timestamp, offset: layout.offsets[i]!, length }))
     count(done, sent, layout.size)
     done.generations.set(plan.gid, target.generation)
@@ -123,26 +123,26 @@ interface PlacedMember extends GroupMember {
   place: number
 }
 
-function groupSource(places: ValuePlaces, layout: GroupLayout, members: readonly PlacedMember[]): LargeSource {
+function groupSource(context: UploadContext, layout: GroupLayout, members: readonly PlacedMember[]): LargeSource {
+  const places = placesOf(context.state)
   const readValue = (i: number, from: number, target: Uint8Array) => places.read(members[i]!.place + from, target)
-  return {
-    size: layout.size,
-    read(offset, length) {
-      const piece = new Uint8Array(length)
-      layout.fill(piece, offset, readValue)
-      return piece
-    },
-  }
+  return source(context, layout.size, (offset, piece) => layout.fill(piece, offset, readValue))
 }
 
-function valueSource(places: ValuePlaces, { place, length }: PlacedMember): LargeSource {
+function valueSource(context: UploadContext, { place, length }: PlacedMember): LargeSource {
+  const places = placesOf(context.state)
+  return source(context, length, (offset, piece) => places.read(place + offset, piece))
+}
+
+function source({ transfer: { buffers } }: UploadContext, size: number, fill: (offset: number, piece: Uint8Array) => void): LargeSource {
   return {
-    size: length,
-    read(offset, bytes) {
-      const piece = new Uint8Array(bytes)
-      places.read(place + offset, piece)
+    size,
+    read(offset, length) {
+      const piece = buffers.take(length)
+      fill(offset, piece)
       return piece
     },
+    release: (piece) => buffers.give(piece),
   }
 }
 
@@ -202,7 +202,7 @@ export async function uploadValues(context: UploadContext, written: readonly str
     if (!member) return
     try {
       meter.grow({ bytes: member.length })
-      const { sent } = await sendValue(context, valueSource(placesOf(state), member), { key, timestamp: member.timestamp })
+      const { sent } = await sendValue(context, valueSource(context, member), { key, timestamp: member.timestamp })
       done.entries.set(key, { timestamp: member.timestamp, offset: 0, length: 0 })
       done.written.push(key)
       count(done, sent, member.length)

@@ -1,4 +1,5 @@
 /** Copies and deletes of whole remotes by both sides, compared by what is in the bucket afterwards. */
+import { inMemory } from '../../dev/s3-server/body.js'
 import { expect, it } from 'vitest'
 import { copyRemote, deleteRemote, S3Connection } from '../../src/index.js'
 import { describeWithPeers } from '../support/peers.js'
@@ -71,7 +72,7 @@ describeWithPeers(['python 0.8'], 'whole remotes of format 1', () => {
     await using db = meeting.database()
     await withPython((python) => pushedByPython(python, db, numGroups))
     const stored = db.server.storage.bucket(db.bucket)
-    stored.put(`${db.dbKey}/77`, { headers: {}, metadata: {}, publicRead: false, body: Buffer.from('no group of it'), checksum: undefined } as Parameters<typeof stored.put>[1])
+    stored.put(`${db.dbKey}/77`, { headers: {}, metadata: {}, publicRead: false, body: inMemory(Buffer.from('no group of it')), checksum: undefined } as Parameters<typeof stored.put>[1])
     await expect(copyRemote(db.ours, new S3Connection({ ...db.place, dbKey: `${db.dbKey}.copy` }), options)).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION', found: 1 })
     const { hadDatabase, spared } = await deleteRemote(db.ours, options)
     expect({ hadDatabase, spared }).toEqual({ hadDatabase: true, spared: [] })

@@ -1,3 +1,4 @@
+import { inMemory } from '../../dev/s3-server/body.js'
 import { ListObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { fc } from '../support/property.js'
 import { describe, expect, test } from 'vitest'
@@ -9,7 +10,7 @@ const Bucket = 'box'
 
 /* Objects put straight into the storage: listings are what is tested here. */
 function fill(server: S3Server, keys: Iterable<string>) {
-  for (const key of keys) server.storage.bucket(Bucket).put(key, { body: Buffer.from(key), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
+  for (const key of keys) server.storage.bucket(Bucket).put(key, { body: inMemory(Buffer.from(key)), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
 }
 
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
@@ -120,7 +121,7 @@ describe('any listing, page by page, against a model', () => {
         const bucket = `box-${round++}`
         server.createBucket(bucket)
         const box = server.storage.bucket(bucket)
-        for (const name of keys) box.put(name, { body: Buffer.from('v'), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
+        for (const name of keys) box.put(name, { body: inMemory(Buffer.from('v')), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
         const expected = model([...keys].sort(byBytes), prefix, delimiter)
         const query = `prefix=${encodeURIComponent(prefix)}&max-keys=${pageSize}&encoding-type=url${delimiter === '' ? '' : `&delimiter=${encodeURIComponent(delimiter)}`}`
         for (const kind of ['v2', 'v1', 'versions'] as const) expect(await walk(server, bucket, kind, query, pageSize)).toEqual([...expected].sort(byBytes))

@@ -1,3 +1,4 @@
+import { inMemory } from '../../dev/s3-server/body.js'
 import { DeleteObjectCommand, DeleteObjectsCommand, GetBucketVersioningCommand, GetObjectCommand, HeadObjectCommand, ListObjectVersionsCommand, ListObjectsV2Command, PutBucketVersioningCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
 import { failure, md5, sdk, signedAsk, start } from './harness.js'
@@ -168,7 +169,7 @@ describe('DeleteObjects', () => {
     const server = await start()
     const client = sdk(server)
     const keys = [...Array(1000).keys()].map((i) => `k${i}`)
-    for (const key of keys) server.storage.bucket(Bucket).put(key, { body: Buffer.from('v'), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
+    for (const key of keys) server.storage.bucket(Bucket).put(key, { body: inMemory(Buffer.from('v')), metadata: new Map(), headers: new Map(), publicRead: false, checksum: undefined })
     expect((await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: keys.map((Key) => ({ Key })) } }))).Deleted?.length).toBe(1000)
     expect(server.storage.bucket(Bucket).keys.length).toBe(0)
   })

@@ -11,6 +11,8 @@ export interface LargeSource {
   readonly size: number
   /** Exactly `length` bytes from `offset` on. Several reads may run side by side. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> | Uint8Array
+  /** Told when nobody needs a piece any more that was sent, so that its memory can be used again. After a failure that isn't known. */
+  release?(piece: Uint8Array): void
 }
 
 export interface PutLargeOptions extends Omit<PutOptions, 'checksum'> {
@@ -145,9 +147,11 @@ class Upload {
         const found = notes?.find?.(place.number, md5)
         if (found) {
           notes?.onFound?.(length)
+          this.#source.release?.(bytes)
           return found
         }
         const part = await this.#uploads.put(upload, place, bytes, { signal: stop, md5 })
+        this.#source.release?.(bytes)
         notes?.sent(part, md5)
         onSent?.(length)
         return part

@@ -157,7 +157,13 @@ async function goOnInParts(context: SendContext, earlier: UploadTry, source: Lar
         upload,
         // What is recorded was compared with the bytes here a moment ago.
         has: (number) => (earlier.parts.get(number)?.etag === held.get(number)?.etag ? part(number, held.get(number)) : undefined),
-        find: (number, md5) => (held.get(number)?.md5 === md5 ? part(number, held.get(number)) : undefined),
+        find: (number, md5) => {
+          const found = held.get(number)
+          if (found?.md5 !== md5) return undefined
+          // Known from now on: when all are, the object may be there already.
+          context.record.partSent(earlier, number, found)
+          return part(number, found)
+        },
       },
     })
   } catch (error) {
@@ -178,7 +184,12 @@ async function areStillRight({ transfer, signal }: SendContext, { parts, size, p
     const offset = (number - 1) * partSize
     const length = Math.min(partSize, size - offset)
     if (number < 1 || length < 1) return false
-    const found = await transfer.budget.with(length, signal, async () => md5Of(await readExactly(source, offset, length, signal)))
+    const found = await transfer.budget.with(length, signal, async () => {
+      const piece = await readExactly(source, offset, length, signal)
+      const sum = md5Of(piece)
+      source.release?.(piece)
+      return sum
+    })
     if (found !== md5) return false
   }
   return true

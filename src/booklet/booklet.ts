@@ -15,6 +15,14 @@ export interface SlotContent {
   timestamp: number | undefined
 }
 
+/** Overwrites parts of what slots hold. */
+export interface SlotBytes {
+  /** Position in the file of what a slot holds, until it is set or the file pruned; undefined when it holds nothing. */
+  place(slot: 1 | 2): number | undefined
+  /** Overwrites bytes of what the slot holds, from `at` on; safe from crashes after the next sync, as all changes. */
+  overwrite(slot: 1 | 2, at: number, bytes: Uint8Array): void
+}
+
 /** Two entries beside the user's, for what programs on top of the file need to remember. Gone after `clear`. */
 export interface ReservedSlots {
   get(slot: 1 | 2): SlotContent | undefined
@@ -29,6 +37,8 @@ export interface ReservedSlots {
  */
 export class Booklet<K = string, V = unknown, I = V> extends BookletBase<K, V, I> {
   readonly reserved: ReservedSlots
+  /** @internal */
+  readonly slotBytes: SlotBytes
   /** Name of the value serializer, as in Python; `custom` for one of your own. */
   readonly valueSerializer: string
 
@@ -40,6 +50,10 @@ export class Booklet<K = string, V = unknown, I = V> extends BookletBase<K, V, I
       get: (slot) => this.#getInternal(slotKey(slot)),
       set: (slot, bytes, timestamp) => this.#setInternal(slotKey(slot), bytes, timestamp),
       delete: (slot) => this.engine.delete(slotKey(slot)),
+    }
+    this.slotBytes = {
+      place: (slot) => this.engine.placeOfValue(slotKey(slot)),
+      overwrite: (slot, at, bytes) => this.engine.overwriteValue(slotKey(slot), at, bytes),
     }
   }
 

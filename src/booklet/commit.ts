@@ -10,7 +10,7 @@ import type { Engine } from './engine.js'
 import { PointerPatches } from './patches.js'
 import { writeRecord } from './recovery-record.js'
 import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
-import { applyRedo, RedoList } from './redo-list.js'
+import { applyRedo, MAX_REDO_LENGTH, RedoList } from './redo-list.js'
 import type { Tail } from './tail.js'
 
 /** Where the header keeps what a growing file changes. */
@@ -120,7 +120,7 @@ function linkIntoIndex(engine: Engine, tail: Tail, redo: RedoList): Map<number, 
     return head
   })
   for (const [bucket, head] of heads) redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head)
-  addTimestamps(engine, redo)
+  addOverwrites(engine, redo)
   addKills(engine, redo)
   return heads
 }
@@ -170,7 +170,15 @@ function linkNew(engine: Engine, tail: Tail, buckets: Buckets, lead: (bucket: nu
   tail.patch(patches)
 }
 
-function addTimestamps(engine: Engine, redo: RedoList): void {
+function addOverwrites(engine: Engine, redo: RedoList): void {
+  for (const [position, bytes] of engine.newBytes) {
+    for (let at = 0; at < bytes.length; at += MAX_REDO_LENGTH) {
+      const after = bytes.subarray(at, at + MAX_REDO_LENGTH)
+      const before = new Uint8Array(after.length)
+      engine.file.read(position + at, before)
+      redo.add('bytes', position + at, before, after)
+    }
+  }
   for (const [position, timestamp] of engine.newTimestamps) {
     const before = new Uint8Array(7)
     const after = new Uint8Array(7)
@@ -222,7 +230,7 @@ function linkIntoNewIndex(engine: Engine, tail: Tail, redo: RedoList, count: num
   const bytes = new Uint8Array(count * BUCKET_LENGTH)
   for (let bucket = 0; bucket < count; bucket++) writeU48(bytes, bucket * BUCKET_LENGTH, heads[bucket] || LAST)
   tail.appendIndex(bytes)
-  addTimestamps(engine, redo)
+  addOverwrites(engine, redo)
   if (header.indexOffset >= header.dataOffset) coverOldIndex(engine, redo)
   const now = engine.headerBytes
   const next = now.slice()

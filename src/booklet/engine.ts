@@ -60,6 +60,8 @@ export class Engine {
   tail: Tail | undefined
   readonly pending = new PendingTable()
   readonly newTimestamps = new Map<number, number>()
+  /** Parts of values of synced blocks, by position, that were overwritten. */
+  readonly newBytes = new Map<number, Uint8Array>()
   /** Goes up with each change of contents, so that iterations notice. */
   changes = 0
   /** The same for timestamps, which may change during an iteration. */
@@ -109,7 +111,7 @@ export class Engine {
   }
 
   get hasChanges(): boolean {
-    return this.tail !== undefined || this.pending.count > 0 || this.newTimestamps.size > 0
+    return this.tail !== undefined || this.pending.count > 0 || this.newTimestamps.size > 0 || this.newBytes.size > 0
   }
 
   checkOpen(): void {
@@ -130,6 +132,7 @@ export class Engine {
     this.tail = undefined
     this.pending.clear()
     this.newTimestamps.clear()
+    this.newBytes.clear()
     this.livePositions = undefined
     this.index = new IndexPages(this.file, header.indexOffset, header.nBuckets)
     this.buckets = new Buckets(header.nBuckets)
@@ -142,6 +145,7 @@ export class Engine {
     this.syncFailed = false
     this.pending.clear()
     this.newTimestamps.clear()
+    this.newBytes.clear()
   }
 
   /** Fills `target` from what the file would hold if everything were synced; returns the bytes there were. */
@@ -221,10 +225,31 @@ export class Engine {
   foundValue(): Uint8Array<ArrayBuffer> {
     const { keyLength, valueLength, position } = this.found
     const at = this.layout.headerLength + keyLength
-    if (at + valueLength <= this.#blockLength) return ownCopy(this.#block, this.#blockAt + at, valueLength)
+    if (at + valueLength <= this.#blockLength) return this.#renewed(position + at, ownCopy(this.#block, this.#blockAt + at, valueLength))
     const value = new Uint8Array(valueLength)
     if (this.read(position + at, value) < valueLength) throw this.#outside(position)
+    return this.#renewed(position + at, value)
+  }
+
+  /* A value with what was overwritten of it. */
+  #renewed(position: number, value: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    if (this.newBytes.size > 0) for (const [at, bytes] of this.newBytes) if (at >= position && at < position + value.length) value.set(bytes, at - position)
     return value
+  }
+
+  /** Where the value of a key lies; undefined when there is no such key. */
+  placeOfValue(key: Uint8Array): number | undefined {
+    this.checkOpen()
+    return this.find(key) ? this.found.position + this.layout.headerLength + this.found.keyLength : undefined
+  }
+
+  /** Overwrites a part of the value of a key. */
+  overwriteValue(key: Uint8Array, at: number, bytes: Uint8Array): void {
+    this.checkWritable()
+    const place = this.placeOfValue(key)
+    if (place === undefined || at + bytes.length > this.found.valueLength) throw new InvalidArgumentError('there are no such bytes to be overwritten')
+    if (this.tail !== undefined && place >= this.tail.start) this.tail.overwrite(place + at, bytes)
+    else this.newBytes.set(place + at, bytes)
   }
 
 

@@ -18,6 +18,8 @@ export type RedoKind = 'uncover' | 'pointer' | 'bytes' | 'kill'
 const KINDS: RedoKind[] = ['uncover', 'pointer', 'bytes', 'kill']
 const UNCHECKED = 0x80
 const HEAD = 8
+/** The most bytes of one overwrite. */
+export const MAX_REDO_LENGTH = 127
 
 export class RedoList {
   #bytes = new Uint8Array(1024)
@@ -28,7 +30,7 @@ export class RedoList {
     return this.#bytes.subarray(0, this.#length)
   }
 
-  /** Adds an overwrite of up to 127 bytes; without `before` it is done whatever stands there. */
+  /** Adds an overwrite of up to `MAX_REDO_LENGTH` bytes; without `before` it is done whatever stands there. */
   add(kind: RedoKind, position: number, before: Uint8Array | undefined, after: Uint8Array): void {
     const at = this.#grow(HEAD + (before ? before.length : 0) + after.length)
     const bytes = this.#bytes

@@ -1,4 +1,5 @@
 /** What a session needs of its local file. A `Booklet` is one; so is the layered file of a reader, which shares one with others. */
+import type { SlotBytes } from '../booklet/booklet.js'
 import type { RepairReport, ReservedSlots } from '../booklet/index.js'
 
 /** The places of values, from which a push reads while the file is written to. */
@@ -29,6 +30,8 @@ export interface LocalFile {
   fileTimestamp: number
   /** Slot 1 holds the journal, slot 2 the remote state. */
   readonly reserved: ReservedSlots
+  /** Changes slots in place; undefined in a file that stands still. */
+  readonly slotBytes?: SlotBytes | undefined
   /** Any JSON value; undefined when there is none. */
   readonly metadata: unknown
   /** µs; undefined when there is no metadata. */

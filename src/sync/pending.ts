@@ -14,6 +14,8 @@ export class PendingChanges {
   #metaPending: boolean
   readonly #bases: Bases
   #unsaved = false
+  /** What was added to `written` since the journal was saved; undefined when more than that was changed. */
+  #added: string[] | undefined = []
   #version = 0
   /** What was changed while a push runs: its keys must not be settled by that push. */
   #changedInPush: Set<string> | undefined
@@ -80,6 +82,10 @@ export class PendingChanges {
   get unsaved(): boolean {
     return this.#unsaved
   }
+  /** The keys that were added to `written` since `markSaved`; undefined when something else was changed, too. */
+  get added(): readonly string[] | undefined {
+    return this.#added
+  }
 
   /** Whether a write or a delete of the key is pending. */
   has(key: string): boolean {
@@ -89,7 +95,7 @@ export class PendingChanges {
   /** Notes what the remote had, before another state of it is taken in. */
   noteBases(note: (bases: Pick<Bases, 'noteKey' | 'noteMeta' | 'noteReplace'>) => void): void {
     note(this.#bases)
-    this.#unsaved = true
+    this.#differs()
   }
 
   /** What the remote has now is what these changes are to be based on: somebody decided so. */
@@ -97,13 +103,16 @@ export class PendingChanges {
     for (const key of what.keys ?? []) this.#bases.forgetKey(key)
     if (what.meta) this.#bases.forgetMeta()
     if (what.replace) this.#bases.forgetReplace()
-    this.#unsaved = true
+    this.#differs()
   }
 
   addWrite(key: string): void {
+    const added = this.#deletes.has(key) ? undefined : this.#added
+    if (!this.#written.has(key)) added?.push(key)
     this.#deletes.delete(key)
     this.#written.add(key)
     this.#changed(key)
+    this.#added = added
   }
 
   addDelete(key: string): void {
@@ -130,7 +139,7 @@ export class PendingChanges {
     if (this.numGroups === choice) return
     this.#numGroups = choice
     this.#numGroupsSet = true
-    this.#unsaved = true
+    this.#differs()
   }
 
   setReplacePending(pending: boolean): void {
@@ -143,7 +152,7 @@ export class PendingChanges {
     this.#metaPending = pending
     if (!pending) this.#bases.forgetMeta()
     this.#metaChangedInPush = true
-    this.#unsaved = true
+    this.#differs()
   }
 
   beginPush(): void {
@@ -183,11 +192,18 @@ export class PendingChanges {
 
   markSaved(): void {
     this.#unsaved = false
+    this.#added = []
   }
 
   #changed(key?: string): void {
     if (key !== undefined) this.#changedInPush?.add(key)
     this.#version++
+    this.#differs()
+  }
+
+  /* The journal has to be written anew. */
+  #differs(): void {
     this.#unsaved = true
+    this.#added = undefined
   }
 }

@@ -12,6 +12,7 @@ import type { ConditionalWrites } from './conditions.js'
 import { RemoteTypeError } from './errors.js'
 import type { LocalFile } from './local-file.js'
 import { RemoteObservers, type SeenRemote } from './observe.js'
+import { JournalSlot } from './journal-slot.js'
 import { PendingChanges } from './pending.js'
 import { RemoteIndex } from './remote-index.js'
 import { uploadRecordInMemory, type UploadRecordFile } from './resume/upload-record.js'
@@ -62,6 +63,7 @@ export class SyncState {
   baseValues: BaseValues | undefined
   /** Rises whenever another state of the remote is taken in. */
   revision = 0
+  readonly #journal: JournalSlot
   #size: { version: number; index: RemoteIndex; value: number } | undefined
 
   constructor(parts: { type: DatabaseType; local: LocalFile; indexFile: IndexFile; uploadRecord?: UploadRecordFile | undefined; pending: PendingChanges; index: RemoteIndex; remote: RemoteState; lastSeenTimestamp?: number | null; indexRead?: boolean; indexIsShort?: boolean; format1Copy?: boolean }) {
@@ -70,6 +72,7 @@ export class SyncState {
     this.indexFile = parts.indexFile
     this.uploadRecord = parts.uploadRecord ?? uploadRecordInMemory()
     this.pending = parts.pending
+    this.#journal = new JournalSlot(parts.local)
     this.index = parts.index
     this.remote = parts.remote
     this.lastSeenTimestamp = parts.lastSeenTimestamp ?? parts.remote.timestamp
@@ -214,9 +217,7 @@ export class SyncState {
   }
 
   saveJournal(): void {
-    if (!this.pending.unsaved) return
-    this.local.reserved.set(1, this.pending.encode())
-    this.pending.markSaved()
+    this.#journal.save(this.pending)
   }
 
   /** Makes the local copy of the metadata, which Python looks at, that of the remote. */

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { openBooklet } from '../../src/booklet/index.js'
 import { openBookletOn } from '../../src/booklet/booklet.js'
@@ -6,7 +5,7 @@ import { PointerPatches } from '../../src/booklet/patches.js'
 import { CachedFile } from '../../src/platform/cached-file.js'
 import { MemoryFile, type RandomAccessFile } from '../../src/platform/random-access-file.js'
 import { readU48, writeU48 } from '../../src/format/integers.js'
-import { testSeed } from '../support/seed.js'
+import { fc } from '../support/property.js'
 import { Disk } from './disk.js'
 
 /* A file that doesn't say that it is in memory, and counts what is read. */
@@ -60,7 +59,7 @@ describe('a file that is kept in memory', () => {
         expect(Buffer.compare(contents(cached), contents(disk))).toBe(0)
         expect(cached.size()).toBe(disk.size())
       }),
-      { seed: testSeed, numRuns: 150 },
+      { numRuns: 150 },
     )
   })
 
@@ -119,7 +118,7 @@ it('many pointers are written as one by one, wherever they lie and in whatever o
       for (const [position, value] of last) expect(readU48(file.contents(), position)).toBe(value)
       expect(Buffer.compare(file.contents(), model.contents())).toBe(0)
     }),
-    { seed: testSeed, numRuns: 200 },
+    { numRuns: 200 },
   )
 })
 

@@ -18,6 +18,8 @@ interface Entry {
 interface Model {
   entries: Map<string, Entry>
   metadata: string | undefined
+  /** What slot 1 holds, latin1. */
+  slot: string | undefined
   fileTimestamp: number | undefined
 }
 
@@ -52,7 +54,7 @@ function copyOf(model: Model): Model {
 }
 
 function empty(): Model {
-  return { entries: new Map(), metadata: undefined, fileTimestamp: undefined }
+  return { entries: new Map(), metadata: undefined, slot: undefined, fileTimestamp: undefined }
 }
 
 function latin1(bytes: Uint8Array): string {
@@ -168,7 +170,8 @@ export class Life {
     const random = this.#random
     const model = this.#model
     const dice = random.below(100)
-    if (dice < 45) this.#set(this.#key(), random.below(this.#shape.valueLength + 1))
+    if (dice < 4) this.#changeSlot()
+    else if (dice < 45) this.#set(this.#key(), random.below(this.#shape.valueLength + 1))
     else if (dice < 60) this.#delete(this.#key())
     else if (dice < 68) this.#stamp(this.#key())
     else if (dice < 72) for (let i = 0; i < 12; i++) this.#set(`burst ${random.below(40)}`, random.below(this.#shape.valueLength + 1))
@@ -244,6 +247,23 @@ export class Life {
     const metadata = `metadata ${this.#now++}`
     ;(this.#booklet as Booklet<string, Uint8Array>).metadata = metadata
     this.#model.metadata = metadata
+  }
+
+  /** Sets slot 1, or overwrites some of its bytes. */
+  #changeSlot(): void {
+    if (this.#shape.fixed) return
+    const { reserved, slotBytes } = this.#booklet as Booklet<string, Uint8Array>
+    const { slot } = this.#model
+    if (slot === undefined || this.#random.below(4) === 0) {
+      const bytes = this.#random.bytes(this.#random.below(2000))
+      reserved.set(1, bytes)
+      this.#model.slot = latin1(bytes)
+      return
+    }
+    const at = this.#random.below(slot.length + 1)
+    const bytes = this.#random.bytes(this.#random.below(Math.min(300, slot.length - at + 1)))
+    slotBytes.overwrite(1, at, bytes)
+    this.#model.slot = slot.slice(0, at) + latin1(bytes) + slot.slice(at + bytes.length)
   }
 
   #setFileTimestamp(): void {
@@ -346,12 +366,15 @@ export class Life {
     }
     if (booklet.size !== entries.size) throw new Error(`size ${booklet.size}, but ${entries.size} entries`)
     const metadata = this.#shape.fixed ? undefined : ((booklet as Booklet<string, Uint8Array>).metadata as string | undefined)
+    const slotContent = this.#shape.fixed ? undefined : (booklet as Booklet<string, Uint8Array>).reserved.get(1)
+    const slot = slotContent && latin1(slotContent.bytes)
     const problems: string[] = []
     // The latest first: of two equal states it is the one that went through.
     for (const state of [...states].reverse()) {
       try {
         sameEntries(entries, state.entries)
         if (metadata !== state.metadata) throw new Error(`metadata ${metadata} instead of ${state.metadata}`)
+        if (slot !== state.slot) throw new Error('slot 1 holds something else')
         if (state.fileTimestamp !== undefined && booklet.fileTimestamp !== state.fileTimestamp) throw new Error(`file timestamp ${booklet.fileTimestamp} instead of ${state.fileTimestamp}`)
       } catch (error) {
         problems.push((error as Error).message)

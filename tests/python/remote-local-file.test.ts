@@ -97,6 +97,32 @@ describeWithPeers(['python'], 'a local file that we and Python open in turns', (
     })
   })
 
+  it.concurrent.each(modes)('Python sees and pushes what we put into the journal one by one, $mode', async (mode) => {
+    await using db = meeting.database(mode.bucket)
+    await withPython(async (python) => {
+      const { path, state } = await begin(python, db, mode, 'we')
+      const first = setMany(40, 'more')
+      const single = [set('key1', 'edited'), set('],"', 'odd'), set('ключ "🔑"', 'odd, too'), ...setMany(12, 'single')]
+      {
+        await using ours = await db.open(path, { flag: 'w' })
+        await applyOurs(ours, first)
+        ours.sync()
+        for (const operation of single) {
+          await applyOurs(ours, [operation])
+          ours.sync()
+        }
+      }
+      state.apply([...first, ...single])
+      await db.inPython(python, { path, flag: 'w' }, async (handle) => {
+        await expectPythonHas(python, handle, state)
+        const { changes, pendingDeletes } = await python.call('ebooklet.changes', { handle })
+        expect([changes.length, pendingDeletes]).toEqual([first.length + single.length, []])
+        expect(await python.call('ebooklet.push', { handle })).toEqual({ updated: true, failures: {} })
+      })
+      await expectAllSee(python, db, state)
+    })
+  })
+
   it.concurrent.each(modes)('a delete that Python forgot to note, of a key set after a clear, $mode', async (mode) => {
     await using db = meeting.database(mode.bucket)
     await withPython(async (python) => {

@@ -9,8 +9,9 @@ import { localSetBenchmark } from './local-set.js'
 import { growthBenchmark } from './growth.js'
 import { mapBenchmark } from './map.js'
 import { remoteBenchmark } from './remote.js'
+import { remoteMemoryBenchmark } from './remote-memory.js'
 
 /** All benchmarks, in the order in which they run. */
 export const benchmarks: readonly Benchmark[] = [
-  localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localJournalBenchmark, localMemoryBenchmark, localPythonBenchmark, mapBenchmark, remoteBenchmark, growthBenchmark,
+  localSetBenchmark, localReadBenchmark, localOverwriteBenchmark, localOpenBenchmark, localJournalBenchmark, localMemoryBenchmark, localPythonBenchmark, mapBenchmark, remoteBenchmark, remoteMemoryBenchmark, growthBenchmark,
 ]

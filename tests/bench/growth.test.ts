@@ -1,6 +1,7 @@
 /** The benchmark of growth at tiny sizes, and its plot. */
 import { expect, it } from 'vitest'
 import { growthBenchmark } from '../../bench/benches/growth.js'
+import { remoteMemoryBenchmark } from '../../bench/benches/remote-memory.js'
 import { logPlot } from '../../bench/plot.js'
 
 it('growth: every step at every size', { timeout: 60_000 }, async () => {
@@ -28,4 +29,13 @@ it('a plot has a line for each name, with its points at their places', () => {
   expect(flat).toEqual([[70, 390], [530, 390]])
   expect(growing).toEqual([[70, 390], [530, 40]])
   for (const text of ['title', 'keys', '100 ms', '1,000', 'flat', 'growing']) expect(svg).toContain(`>${text}<`)
+})
+
+it('remote memory: pushed and loaded, in groups and per key', { timeout: 60_000 }, async () => {
+  for await (const work of remoteMemoryBenchmark.works({ quick: true, tiny: true, repeats: 1 })) {
+    if (!('rows' in work)) throw new Error('it has rows, which are not contenders')
+    const rows = await work.rows()
+    expect(rows.map(([name]) => name)).toEqual(['push, 3 groups', 'load, 3 groups', 'push, per key', 'load, per key'])
+    for (const [, megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(20)
+  }
 })

@@ -4,7 +4,7 @@ import { growthBenchmark } from '../../bench/benches/growth.js'
 import { remoteMemoryBenchmark } from '../../bench/benches/remote-memory.js'
 import { logPlot } from '../../bench/plot.js'
 
-it('growth: every step at every size', { timeout: 60_000 }, async () => {
+it('growth: every step at every size', { timeout: 120_000 }, async () => {
   const seen: string[] = []
   for await (const work of growthBenchmark.works({ quick: true, tiny: true, repeats: 1 })) {
     if (!('rows' in work)) throw new Error('it has rows, which are not contenders')
@@ -31,11 +31,11 @@ it('a plot has a line for each name, with its points at their places', () => {
   for (const text of ['title', 'keys', '100 ms', '1,000', 'flat', 'growing']) expect(svg).toContain(`>${text}<`)
 })
 
-it('remote memory: pushed and loaded, in groups and per key', { timeout: 60_000 }, async () => {
+it('remote memory: pushed and loaded', { timeout: 120_000 }, async () => {
   for await (const work of remoteMemoryBenchmark.works({ quick: true, tiny: true, repeats: 1 })) {
     if (!('rows' in work)) throw new Error('it has rows, which are not contenders')
     const rows = await work.rows()
-    expect(rows.map(([name]) => name)).toEqual(['push, 3 groups', 'load, 3 groups', 'push, per key', 'load, per key'])
+    expect(rows.map(([name]) => name)).toEqual(['push, 3 groups', 'load, 3 groups'])
     for (const [, megabytes] of rows) expect(Number(megabytes)).toBeGreaterThan(20)
   }
 })

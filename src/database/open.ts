@@ -128,13 +128,22 @@ class Opening<V> {
 
   /** `lock: 'push'`: nobody is asked where the local file knows its keys; the remote is what it was when it was last seen. */
   async #unlocked(remote: OpenedConnection & RemoteLocation, existing: SyncState | undefined): Promise<Ebooklet<V>> {
-    const state = this.#withBaseValues(existing && canWait(existing) ? this.#resumed(existing) : await this.#readForWriting(remote, existing))
+    const state = this.#withBaseValues(existing && canWait(existing) ? await this.#resumed(remote, existing) : await this.#readForWriting(remote, existing))
     state.save()
     const writer = new PushLock({ connection: this.#connection, remote, state, options: this.#options, environment: this.#environment, warn: (message) => this.#local.warn(message) })
     return this.#session(state, remote, writer)
   }
 
-  #resumed(existing: SyncState): SyncState {
+  async #resumed(remote: OpenedConnection, existing: SyncState): Promise<SyncState> {
+    if (existing.pending.sent) {
+      // A process ended while it pushed: what it has sent may be there. Without a network the next push will see.
+      try {
+        return await this.#readForWriting(remote, existing)
+      } catch (error) {
+        if (this.#options.signal?.aborted || !isUnreachable(error)) throw error
+        existing.remoteInDoubt = true
+      }
+    }
     this.#warnOfReplacement(existing)
     if (!existing.local.openedClean) existing.recoverLostWrites()
     this.#chooseNumGroups(existing, undefined)

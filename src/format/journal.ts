@@ -8,7 +8,7 @@ import { MAX_GROUPS } from './primes.js'
 /**
  * What the local file holds that the remote doesn't: reserved slot 1, compact JSON of
  * `v` (1), `written`, `deletes`, `num_groups`, `num_groups_set`, `replace_pending`, `meta_pending`, and our own
- * `bases`, which the original ignores and drops when it rewrites the slot.
+ * `bases` and `sent`, which the original ignores and drops when it rewrites the slot.
  */
 export interface Journal {
   /** Keys that were set and not pushed. */
@@ -25,6 +25,8 @@ export interface Journal {
   metaPending: boolean
   /** What the remote had where changes began, as far as it has something else now. */
   bases: JournalBases
+  /** A push was begun of which it isn't known whether its commit arrived. */
+  sent: boolean
 }
 
 const journalVersion = 1
@@ -38,6 +40,7 @@ export const EMPTY_JOURNAL: Journal = {
   replacePending: false,
   metaPending: false,
   bases: NO_BASES,
+  sent: false,
 }
 
 /** @throws InvalidArgumentError when a key is in both sets, or holds a lone surrogate */
@@ -53,6 +56,7 @@ export function encodeJournal(journal: Journal): Uint8Array<ArrayBuffer> {
     replace_pending: journal.replacePending,
     meta_pending: journal.metaPending,
     ...(bases === undefined ? {} : { bases }),
+    ...(journal.sent ? { sent: true } : {}),
   })
   return utf8Encode(text)
 }
@@ -75,6 +79,7 @@ export function decodeJournal(bytes: Uint8Array): Journal {
     replacePending: readFlag(fields, 'replace_pending'),
     metaPending: readFlag(fields, 'meta_pending'),
     bases: basesFromJson(fields.get('bases')),
+    sent: readFlag(fields, 'sent'),
   }
 }
 

@@ -13,8 +13,8 @@ export function deleteKey(state: SyncState, key: string): boolean {
   if (!state.has(key)) return false
   keepBaseValue(state, key)
   state.local.delete(key)
-  // What a push that runs is sending may be on the remote when it has ended.
-  if (state.visibleIndex.has(key) || state.pending.pushRuns) state.pending.addDelete(key)
+  // What a push is sending, or has sent, may be on the remote.
+  if (state.visibleIndex.has(key) || state.pending.pushRuns || state.pending.sent) state.pending.addDelete(key)
   else state.pending.forget(key)
   return true
 }

@@ -2,6 +2,7 @@
 import { equalBytes } from '../base/bytes.js'
 import { decodeMetaSection } from '../format/db-object.js'
 import { stringifyJson } from '../format/json-write.js'
+import type { IndexEntry } from '../format/index-entry.js'
 import type { Base, BaseEntry } from './bases.js'
 import type { OwnCommit } from './observe.js'
 import { baseOf, isBase } from './plan-merge.js'
@@ -52,7 +53,7 @@ function changedKeys(state: SyncState, snapshot: TakenIn, lost: boolean): [strin
       // Python takes what it deletes out of the index file at once; also what it sets again then.
       const taken = !entry && (keys === pending.deletes || (state.indexIsShort && state.revision === 0 && now !== undefined))
       const base = lost || taken ? 'unknown' : baseOf(entry, wasGrouped)
-      if (!isBase(base, now, grouped) && !isOwn(observers.sent, key, snapshot)) found.push([key, base])
+      if (!isBase(base, now, grouped) && !isOwn(observers.sent, key, snapshot) && !isAsSent(state, key, now, grouped)) found.push([key, base])
     }
   }
   return found
@@ -65,8 +66,16 @@ function isOwn(sent: OwnCommit | undefined, key: string, snapshot: TakenIn): boo
   return isBase(baseOf(sent.after.index.get(key), grouped), snapshot.index.get(key), grouped)
 }
 
-function metaBase({ remote, observers }: SyncState, snapshot: TakenIn, lost: boolean): Base<Uint8Array> | undefined {
+/** The same after a crash: what was being sent then is still pending, so the remote has the write that is pending. */
+function isAsSent({ pending, local }: SyncState, key: string, now: IndexEntry | undefined, grouped: boolean): boolean {
+  if (!now || !pending.sent || !pending.written.has(key)) return false
+  return local.getTimestamp(key) === now.timestamp && (!grouped || local.lengthOf(key) === now.length)
+}
+
+function metaBase({ remote, observers, pending, local }: SyncState, snapshot: TakenIn, lost: boolean): Base<Uint8Array> | undefined {
   const now = snapshot.state.metaSection
+  const section = pending.sent && now ? decodeMetaSection(now) : undefined
+  if (section && section.timestamp === local.metadataTimestamp && sameJson(section.data, local.metadata ?? null)) return undefined
   if (observers.sent?.metadata && sameMeta(observers.sent.after.metaSection, now)) return undefined
   if (lost) return 'unknown'
   return sameMeta(remote.metaSection, now) ? undefined : (remote.metaSection ?? 'absent')

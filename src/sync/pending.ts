@@ -13,6 +13,7 @@ export class PendingChanges {
   #replacePending: boolean
   #metaPending: boolean
   readonly #bases: Bases
+  #sent: boolean
   #unsaved = false
   /** What was added to `written` since the journal was saved; undefined when more than that was changed. */
   #added: string[] | undefined = []
@@ -29,6 +30,7 @@ export class PendingChanges {
     this.#replacePending = journal?.replacePending ?? false
     this.#metaPending = journal?.metaPending ?? false
     this.#bases = new Bases(journal?.bases)
+    this.#sent = journal?.sent ?? false
     // Of what isn't pending there is no base: somebody else wrote the journal, or damaged it.
     for (const key of this.#bases.keys.keys()) if (!this.has(key)) this.#bases.forgetKey(key)
     if (!this.#metaPending) this.#bases.forgetMeta()
@@ -48,6 +50,7 @@ export class PendingChanges {
       replacePending: this.#replacePending,
       metaPending: this.#metaPending,
       bases: this.#bases,
+      sent: this.#sent,
     })
   }
 
@@ -70,6 +73,10 @@ export class PendingChanges {
   /** What the remote had where these changes began. To be changed by `noteBases` and what ends a change. */
   get bases(): Pick<Bases, 'keys' | 'meta' | 'replace' | 'isEmpty'> {
     return this.#bases
+  }
+  /** True while a push runs, and after one of which it isn't known whether its commit arrived, in an earlier process too. */
+  get sent(): boolean {
+    return this.#sent
   }
   /** Rises with every change of `written` and `deletes`. */
   get version(): number {
@@ -155,6 +162,12 @@ export class PendingChanges {
     this.#differs()
   }
 
+  setSent(sent: boolean): void {
+    if (this.#sent === sent) return
+    this.#sent = sent
+    this.#differs()
+  }
+
   beginPush(): void {
     this.#changedInPush = new Set()
     this.#metaChangedInPush = false
@@ -186,6 +199,7 @@ export class PendingChanges {
       this.#deletes.delete(key)
     }
     this.#replacePending = false
+    this.#sent = false
     if (!this.#metaChangedInPush) this.#metaPending = false
     this.#changed()
   }

@@ -56,7 +56,10 @@ export async function push(pusher: Pusher, options: PushOptions = {}): Promise<P
     return { ...(await pushMerged(context, record, options)), ...merged }
   } finally {
     state.pending.endPush()
-    if (!state.remoteInDoubt) forgetVainDeletes(state)
+    if (!state.remoteInDoubt) {
+      forgetVainDeletes(state)
+      state.pending.setSent(false)
+    }
     dropOldBaseValues(state)
     await permit.end()
   }
@@ -72,6 +75,8 @@ async function pushMerged(context: PushContext, record: UploadRecord, options: P
   state.pending.beginPush()
   const { revision } = state
   const adjusted = adjustTimestamps(state, environment)
+  // Whoever finds this after a crash has to reckon with a commit that arrived.
+  state.pending.setSent(true)
   state.save()
   const meter = new ProgressMeter(environment, options.onProgress)
   const uploaded = await upload({ ...context, transfer: transferOf(remote), record, meter, signal: options.signal })

@@ -8,7 +8,7 @@
 import { readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { CommitConflictError, DirectoryConnection, openEbooklet, RemoteNotFoundError, S3Connection, type Ebooklet, type Progress } from '../../src/index.js'
-import { lifeOf, type Job, type Step } from './plan.js'
+import { lifeOf, type Job, type Life, type Step } from './plan.js'
 
 const lockTiming = { settle: 2, poll: 5 }
 
@@ -71,13 +71,15 @@ async function take(db: Ebooklet<string>, step: Step, at: number): Promise<void>
   }
 }
 
-async function write(job: Job, steps: readonly Step[]): Promise<void> {
+async function write(job: Job, { steps, lock }: Life): Promise<void> {
   say('opening')
   const db = await openEbooklet<string>(connect(job), job.path, {
     flag: 'c',
     numGroups: job.numGroups,
     valueSerializer: 'str',
     breakLocks: 'all',
+    // There are no rivals but its own dead.
+    ...(lock === 'push' ? { lock, onConflict: 'local' } : {}),
     lockTiming,
     bufferSize: 3000,
   })
@@ -113,7 +115,7 @@ say('ready')
 const job = JSON.parse(readLine()) as Job
 const life = lifeOf(job.seed, job.life)
 try {
-  await (life.kind === 'read' ? read(job) : write(job, life.steps))
+  await (life.kind === 'read' ? read(job) : write(job, life))
   say('end')
 } catch (error) {
   say(`error ${error instanceof Error ? `${error.stack} <- ${String(error.cause)}` : String(error)}`.replaceAll('\n', ' | '))

@@ -24,6 +24,8 @@ export type Moment = (typeof moments)[number]
 
 export interface Life {
   kind: LifeKind
+  /** When it holds the lock. */
+  lock: 'session' | 'push'
   steps: readonly Step[]
   /** It is killed this long (ms) after it said for the nth time that it got there. */
   killed: { at: Moment; nth: number; delay: number }
@@ -52,7 +54,7 @@ export function lifeOf(seed: number, life: number): Life {
     if (kind === 'push') steps.push({ do: 'push' })
     else if (random.below(4) > 0) steps.push({ do: 'sync' })
   }
-  return { kind, steps, killed: killOf(random, kind, rounds) }
+  return { kind, lock: life % 2 === 0 ? 'session' : 'push', steps, killed: killOf(random, kind, rounds) }
 }
 
 function editOf(random: SeededRandom, name: string): Step {

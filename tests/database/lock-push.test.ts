@@ -249,6 +249,40 @@ describe('what edits were based on', () => {
     }
   })
 
+  it('is our own commit also after a crash in its moment, with a network and without', async () => {
+    for (const numGroups of [5, null]) {
+      for (const offline of [false, true]) {
+        await using bench = await Bench.on(memoryKind)
+        const path = await published(bench, { a: '0', b: '0', c: '0', d: '0' }, numGroups)
+        const crashed = bench.freshPath()
+        await using db = await bench.open<string>(path, pushing)
+        db.set('a', 'sent').set('b', 'sent').set('new', 'sent').set('new too', 'sent').delete('c')
+        db.metadata = 'sent'
+        bench.store.hooks.after = (op, key) => {
+          if (op !== 'put' || key !== 'db.blt') return
+          for (const name of [(file: string) => file, remoteIndexPath, baseValuesPath]) cpSync(name(path), name(crashed))
+        }
+        await db.push()
+        bench.store.hooks = {}
+        if (offline) unreachable(bench)
+        await using again = await bench.open<string>(crashed, pushing)
+        bench.store.hooks = {}
+        expect(pendingOf(again)).toContain('changed a')
+        again.set('a', 'after').set('c', 'after').set('d', 'after').delete('new')
+        again.metadata = 'after'
+        expect(again.has('new')).toBe(false)
+        const result = await again.push().catch((error: unknown) => error)
+        // Without having looked, what was set where the commit deleted can't be told from a rival's delete.
+        if (offline) {
+          expect((result as PushConflictError).conflicts.map(({ kind, key }) => `${kind} ${key}`).sort()).toEqual(['both-changed a', 'changed-deleted c', 'deleted-changed new', 'metadata undefined'])
+          await again.push({ onConflict: 'local' })
+        } else expect(result).toMatchObject({ ok: true, conflicts: [] })
+        expect(await bench.contents()).toEqual({ a: 'after', b: 'sent', 'new too': 'sent', c: 'after', d: 'after' })
+        expect(again.metadata).toBe('after')
+      }
+    }
+  })
+
   it('is nothing that anybody could know when the index was lost and the remote has moved on', async () => {
     await using bench = await Bench.on(memoryKind)
     const path = await published(bench, { same: '0', other: '0', gone: '0', mine: '0' })

@@ -227,7 +227,7 @@ describe('user metadata of the db object', () => {
 describe('the journal', () => {
   it('is that of the original', () => {
     const full = decodeJournal(utf8Encode(vectors.journal_json['full'] ?? ''))
-    expect(full).toEqual({ written: new Set(['b', 'c"q', 'ключ']), deletes: new Set(['a', 'z']), numGroups: 11, numGroupsSet: true, replacePending: false, metaPending: false, bases: NO_BASES })
+    expect(full).toEqual({ written: new Set(['b', 'c"q', 'ключ']), deletes: new Set(['a', 'z']), numGroups: 11, numGroupsSet: true, replacePending: false, metaPending: false, bases: NO_BASES, sent: false })
     expect(utf8Decode(encodeJournal(full))).toBe(vectors.journal_json['full'])
     expect(utf8Decode(encodeJournal(EMPTY_JOURNAL))).toBe(vectors.journal_json['empty'])
     expect(decodeJournal(encodeJournal(EMPTY_JOURNAL))).toEqual(EMPTY_JOURNAL)

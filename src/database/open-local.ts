@@ -86,7 +86,8 @@ export class LocalOpener<V> {
   }
 
   get #shared(): SharedFile {
-    return { path: this.#path, type: this.#type, environment: this.#environment, bufferSize: this.#options.bufferSize ?? DEFAULT_BUFFER }
+    const { bufferSize = DEFAULT_BUFFER, cacheBytes = DEFAULT_CACHE } = this.#options
+    return { path: this.#path, type: this.#type, environment: this.#environment, bufferSize, cacheBytes }
   }
 
   /** A new file: a copy of the remote's database, or a database of its own. A file that appeared meanwhile is not touched. */

@@ -22,7 +22,7 @@ export interface RandomAccessFile {
   sync(): void
   /** Last modification, µs since the epoch; undefined where there is no such thing. */
   modified(): number | undefined
-  /** Sets the last modification, a multiple of 1000 µs. */
+  /** Sets the last modification, a multiple of 1000 µs, where that is allowed. */
   setModified(microseconds: number): void
   close(): void
 }
@@ -69,7 +69,12 @@ export class DiskFile implements RandomAccessFile {
 
   setModified(microseconds: number): void {
     const seconds = microseconds / 1e6
-    futimesSync(this.fd, seconds, seconds)
+    try {
+      futimesSync(this.fd, seconds, seconds)
+    } catch (error) {
+      // Only its owner may. Who opens the file next finds another time than recorded, and looks the file through.
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+    }
   }
 
   close(): void {

@@ -129,8 +129,9 @@ describe('the layered file', () => {
       makeShared(path, initial, metadata)
       const before = readFileSync(path)
       const base = openBooklet<string, unknown>(path)
-      const overlay = new Overlay({ path, bufferSize, environment, headerBytes: base.headerBytes() })
-      const file = new LayeredFile({ path, bufferSize, environment, type: 'EVariableLengthValue' }, base, overlay)
+      const cacheBytes = bufferSize === 150 ? 0 : 100_000
+      const overlay = new Overlay({ path, bufferSize, cacheBytes, environment, headerBytes: base.headerBytes() })
+      const file = new LayeredFile({ path, bufferSize, cacheBytes, environment, type: 'EVariableLengthValue' }, base, overlay)
       const model = new Model(initial, metadata)
       compare(file, model)
       for (const step of ops) apply(file, overlay, model, step)

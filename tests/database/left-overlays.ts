@@ -29,7 +29,7 @@ export function remoteOf(commits: readonly Commit[], number: number): { state: R
 }
 
 export function sharedAt(path: string): SharedFile {
-  return { path, type: 'EVariableLengthValue', environment, bufferSize: 1000 }
+  return { path, type: 'EVariableLengthValue', environment, bufferSize: 1000, cacheBytes: 10_000 }
 }
 
 /** A local file in step with a commit. */
@@ -67,7 +67,7 @@ export interface Reader {
 
 /** Does what a reader does that can't merge, and returns what that leaves. */
 export function leave(path: string, commits: readonly Commit[], { took, kept, ending }: Reader): void {
-  const overlay = new Overlay({ path, headerBytes: headerOf(path), bufferSize: 100, environment })
+  const overlay = new Overlay({ path, headerBytes: headerOf(path), bufferSize: 100, cacheBytes: 0, environment })
   for (const [key, commit] of kept) overlay.set(key, valueOf(key, commit), setFor(commit))
   if (took !== undefined) {
     const { state, index } = remoteOf(commits, took)

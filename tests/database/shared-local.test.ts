@@ -93,6 +93,35 @@ describe('without permission to write', () => {
     }
   })
 
+  it('overlays of others that may not be removed are taken in all the same, and are no hindrance', async () => {
+    await using bench = await Bench.on(memoryKind)
+    const path = await warmFile(bench, ['key1'])
+    const booklet = openBooklet(path)
+    const reader = await bench.open<string>(path)
+    await reader.load(['key20'])
+    await reader.close()
+    booklet.close()
+    const folder = dirname(path)
+    for (const name of filesOf(path)) chmodSync(`${folder}/${name}`, 0o666)
+    chmodSync(folder, 0o555)
+    try {
+      await asOrdinaryUser(async () => {
+        await using writer = await bench.open<string>(path, { flag: 'w', lock: 'push' })
+        fetches(bench)
+        expect(await writer.get('key20')).toBe(content['key20'])
+        expect(fetches(bench)).toBe(0)
+        await writer.close()
+        await using other = await bench.open<string>(path)
+        expect(await other.get('key20')).toBe(content['key20'])
+      })
+    } finally {
+      chmodSync(folder, 0o755)
+    }
+    expect(filesOf(path).length).toBe(3)
+    await (await bench.open(path)).close()
+    expect(filesOf(path).length).toBe(2)
+  })
+
   it('a file that needs repair says so', async () => {
     await using bench = await Bench.on(memoryKind)
     const path = await warmFile(bench, ['key1'])
@@ -119,7 +148,7 @@ describe('without permission to write', () => {
     chmodSync(dirname(path), 0o555)
     try {
       await asOrdinaryUser(() => {
-        const overlay = new Overlay({ path, headerBytes, bufferSize: 10, environment: systemEnvironment(), memoryLimit: 5000 })
+        const overlay = new Overlay({ path, headerBytes, bufferSize: 10, cacheBytes: 0, environment: systemEnvironment(), memoryLimit: 5000 })
         for (let i = 0; i < 20; i++) overlay.set(`key${i}`, new Uint8Array(1000).fill(i), 7)
         expect([...overlay.timestamps()].map(([key]) => key)).toEqual(['key16', 'key17', 'key18', 'key19'])
         expect(overlay.getBytes('key19')).toEqual(new Uint8Array(1000).fill(19))

@@ -24,8 +24,7 @@ export async function openShared(shared: SharedFile, open: OpenFile, patience: P
     base = await openBase(shared, open, patience)
   }
   if (!base) return undefined
-  const { path, bufferSize, environment } = shared
-  return new LayeredFile(shared, base, new Overlay({ path, bufferSize, environment, headerBytes: base.headerBytes() }))
+  return new LayeredFile(shared, base, new Overlay({ ...shared, headerBytes: base.headerBytes() }))
 }
 
 async function openBase(shared: SharedFile, open: OpenFile, patience: Patience): Promise<Booklet<string, unknown> | undefined> {

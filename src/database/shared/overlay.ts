@@ -18,6 +18,8 @@ export interface OverlayParts {
   headerBytes: Uint8Array
   /** Bytes that are kept in memory before there is a file. */
   bufferSize: number
+  /** Bytes of its file that are kept in memory to read from. */
+  cacheBytes: number
   environment: Environment
   /** Bytes that are kept in memory where no file can be made. Default 64 MiB. */
   memoryLimit?: number
@@ -116,10 +118,10 @@ export class Overlay {
   moveToFile(): boolean {
     if (this.#file) return true
     if (this.#noFile) return false
-    const { path, environment, bufferSize } = this.#parts
+    const { path, environment, bufferSize, cacheBytes } = this.#parts
     const beside = overlayPath(path, newId(environment))
     try {
-      this.#file = openBooklet<string, unknown>(beside, { flag: 'n', keySerializer: 'str', initBytes: this.#header(), bufferSize, environment, lockTimeout: patience })
+      this.#file = openBooklet<string, unknown>(beside, { flag: 'n', keySerializer: 'str', initBytes: this.#header(), bufferSize, cacheBytes, environment, lockTimeout: patience })
       this.#path = beside
       if (this.#index) this.#writeIndex(this.#file, this.#index)
     } catch (error) {
@@ -193,10 +195,14 @@ function checksumOf(index: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** Removes an overlay, after what lies beside it, which nobody would look for without it. */
+/** Removes an overlay, after what lies beside it, which nobody would look for without it; where that isn't allowed, it stays. */
 export function removeOverlay(path: string): void {
   const index = remoteIndexPath(path)
-  for (const name of [index, `${index}.new`, prunePath(path), path]) rmSync(name, { force: true })
+  try {
+    for (const name of [index, `${index}.new`, prunePath(path), path]) rmSync(name, { force: true })
+  } catch (error) {
+    if (!isRefused(error)) throw error
+  }
 }
 
 /** The values of an overlay's file. */

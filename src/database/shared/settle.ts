@@ -17,6 +17,7 @@ export interface SharedFile {
   type: DatabaseType
   environment: Environment
   bufferSize: number
+  cacheBytes: number
 }
 
 /** What a reader that is about to end brings along. */
@@ -37,16 +38,17 @@ export type Outcome = 'done' | 'held' | 'refused' | 'gone'
  * @returns what became of the first attempt, the one that `own` is part of
  */
 export function settle(shared: SharedFile, own?: OwnPart): Outcome {
-  const outcome = settleOnce(shared, own)
-  for (let last = outcome; last === 'done' && anyOwnerless(shared); ) last = settleOnce(shared, undefined)
+  const taken = new Set<string>()
+  const outcome = settleOnce(shared, own, taken)
+  for (let last = outcome; last === 'done' && anyOwnerless(shared, taken); ) last = settleOnce(shared, undefined, taken)
   return outcome
 }
 
-function settleOnce(shared: SharedFile, own: OwnPart | undefined): Outcome {
+function settleOnce(shared: SharedFile, own: OwnPart | undefined, taken: Set<string>): Outcome {
   const file = openAlone(shared)
   if (typeof file === 'string') return file
   try {
-    settleAndClose(shared, file, own)
+    settleAndClose(shared, file, own, taken)
     return 'done'
   } catch (error) {
     if (!isRefused(error)) throw error
@@ -55,19 +57,19 @@ function settleOnce(shared: SharedFile, own: OwnPart | undefined): Outcome {
 }
 
 /** Does the same in a file that is open exclusively, and closes it. */
-export function settleAndClose(shared: SharedFile, file: Booklet<string, unknown>, own?: OwnPart): void {
+export function settleAndClose(shared: SharedFile, file: Booklet<string, unknown>, own?: OwnPart, taken?: Set<string>): void {
   let searched: boolean
   try {
-    searched = settleInto(shared, file, own)
+    searched = settleInto(shared, file, own, taken)
   } finally {
     file.close()
   }
   if (!searched) markUnknown(shared.path)
 }
 
-function openAlone({ path, environment, bufferSize }: SharedFile): Booklet<string, unknown> | Exclude<Outcome, 'done'> {
+function openAlone({ path, environment, bufferSize, cacheBytes }: SharedFile): Booklet<string, unknown> | Exclude<Outcome, 'done'> {
   try {
-    return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0, environment, bufferSize })
+    return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0, environment, bufferSize, cacheBytes })
   } catch (error) {
     if (error instanceof FileLockedError) return 'held'
     if (error instanceof FileNotFoundError) return 'gone'
@@ -76,12 +78,16 @@ function openAlone({ path, environment, bufferSize }: SharedFile): Booklet<strin
   }
 }
 
-/** @returns false when the file is still to be searched for lost writes */
-export function settleInto({ path, type }: Pick<SharedFile, 'path' | 'type'>, file: Booklet<string, unknown>, own?: OwnPart): boolean {
+/**
+ * @param taken is told of the overlays that were taken in
+ * @returns false when the file is still to be searched for lost writes
+ */
+export function settleInto({ path, type, environment }: SharedFile, file: Booklet<string, unknown>, own?: OwnPart, taken = new Set<string>()): boolean {
   // None of ours: who opens it is told.
   if (!file.hasTimestamps) return true
-  const left = openOwnerless(path, file)
+  const left: LeftOverlay[] = []
   try {
+    for (const overlay of openOwnerless(path, file, environment.now(), taken)) left.push(overlay)
     const indexFile = indexFileBeside(path)
     const state = SyncState.load(file, indexFile, type)
     // What it lacks is taken for deletes of Python's, which a repaired file may not be told apart from.
@@ -97,6 +103,7 @@ export function settleInto({ path, type }: Pick<SharedFile, 'path' | 'type'>, fi
     state.save()
     for (const { path: overlay, file: opened } of left) {
       opened.abandon()
+      taken.add(overlay)
       removeOverlay(overlay)
     }
     return searched
@@ -108,7 +115,12 @@ export function settleInto({ path, type }: Pick<SharedFile, 'path' | 'type'>, fi
 /** Makes the next open of a closed file find that somebody wrote to it, and search it when it knows the remote's index. */
 export function markUnknown(path: string): void {
   const seconds = statSync(path).mtimeMs / 1000 - 1
-  utimesSync(path, seconds, seconds)
+  try {
+    utimesSync(path, seconds, seconds)
+  } catch (error) {
+    // Only its owner may set that: after a repair by somebody else it isn't what was recorded, as it is.
+    if (!isRefused(error)) throw error
+  }
 }
 
 interface LeftOverlay {
@@ -118,25 +130,24 @@ interface LeftOverlay {
 }
 
 /** The overlays whose owner is gone, locked. What is damaged or belongs to another database is removed: nothing is lost by that. */
-function openOwnerless(path: string, shared: Booklet<string, unknown>): LeftOverlay[] {
-  const left: LeftOverlay[] = []
+function* openOwnerless(path: string, shared: Booklet<string, unknown>, now: number, taken: Set<string>): Generator<LeftOverlay> {
   for (const overlay of overlaysBeside(path)) {
-    const file = openOverlay(overlay)
+    const file = openOverlay(overlay, now)
     if (file === 'owned') continue
     const remote = file === 'damaged' ? undefined : readableRemote(overlay, file)
     if (file === 'damaged' || file.uuid !== shared.uuid || file.valueSerializerCode !== shared.valueSerializerCode || !file.hasTimestamps) {
       if (file !== 'damaged') file.abandon()
+      taken.add(overlay)
       removeOverlay(overlay)
-    } else left.push({ path: overlay, file, kept: { remote, values: () => untilDamage(valuesOf(file)) } })
+    } else yield { path: overlay, file, kept: { remote, values: () => untilDamage(valuesOf(file)) } }
   }
-  return left
 }
 
-function openOverlay(path: string): Booklet<string, unknown> | 'owned' | 'damaged' {
+function openOverlay(path: string, now: number): Booklet<string, unknown> | 'owned' | 'damaged' {
   try {
     return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0 })
   } catch (error) {
-    if (error instanceof FormatError) return 'damaged'
+    if (error instanceof FormatError) return isBeingMade(path, now) ? 'owned' : 'damaged'
     // Locked; or gone, or not to be opened: then there is nothing to be done about it either.
     if (error instanceof EbookletError || (error as NodeJS.ErrnoException).code !== undefined) return 'owned'
     throw error
@@ -160,6 +171,12 @@ function* untilDamage(values: Iterable<KeptValue>): Generator<KeptValue> {
   }
 }
 
+/* Between making a file and locking it a moment passes. */
+function isBeingMade(path: string, now: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined || (found.size === 0 && Math.abs(now / 1000 - found.mtimeMs) < 60_000)
+}
+
 /** Overlays of the file, of readers that live and of others. */
 export function overlaysBeside(path: string): string[] {
   const folder = dirname(path)
@@ -173,9 +190,11 @@ export function overlaysBeside(path: string): string[] {
   }
 }
 
-function anyOwnerless({ path }: SharedFile): boolean {
+/* Whatever was taken in and is there still, somebody else has to remove. */
+function anyOwnerless({ path, environment }: SharedFile, taken: ReadonlySet<string>): boolean {
   for (const overlay of overlaysBeside(path)) {
-    const file = openOverlay(overlay)
+    if (taken.has(overlay)) continue
+    const file = openOverlay(overlay, environment.now())
     if (file === 'damaged') return true
     if (file === 'owned') continue
     file.abandon()

@@ -20,7 +20,10 @@ export interface RangeRead {
 }
 
 export interface ReadPlanLimits {
-  /** Bytes between two wanted values that are cheaper to read along than to ask for again. Default 64 KiB. */
+  /**
+   * Bytes between two wanted values that are cheaper to read along than to ask for again: bandwidth × delay / requests side by
+   * side, which is 20 to 100 KB on most ways to a store (docs/performance.md). Default 64 KiB.
+   */
   maxGap?: number
   /** Bytes after which a range is ended, so that long ones run side by side. Default 16 MiB; one value may be longer. */
   maxRange?: number

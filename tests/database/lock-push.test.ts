@@ -249,6 +249,26 @@ describe('what edits were based on', () => {
     }
   })
 
+  it('lets a key that is deleted after a push in doubt stay deleted, whoever holds the lock and when', async () => {
+    for (const lock of ['session', 'push'] as const) {
+      await using bench = await Bench.on(memoryKind)
+      const path = await published(bench, { a: '0' })
+      await using db = await bench.open<string>(path, { flag: 'w', lock })
+      db.set('new', 'sent')
+      bench.store.hooks.after = (op, key) => {
+        if (op === 'put' && key === 'db.blt') unreachable(bench)
+        if (op === 'put' && key === 'db.blt') throw new StoreUnreachableError('the connection broke', { store: 'test' })
+      }
+      await expect(db.push()).rejects.toMatchObject({ code: 'COMMIT_FAILED', inDoubt: true })
+      bench.store.hooks = {}
+      expect(db.delete('new')).toBe(true)
+      expect(db.has('new')).toBe(false)
+      expect(await db.push({ onConflict: 'local' })).toMatchObject({ ok: true })
+      expect(db.has('new')).toBe(false)
+      expect(await bench.contents()).toEqual({ a: '0' })
+    }
+  })
+
   it('is our own commit also after a crash in its moment, with a network and without', async () => {
     for (const numGroups of [5, null]) {
       for (const offline of [false, true]) {

@@ -106,8 +106,9 @@ export function dropOldBaseValues({ pending, index, baseValues }: SyncState): vo
 export function sameMeta(a: Uint8Array | null, b: Uint8Array | null): boolean {
   if (a !== null && b !== null && equalBytes(a, b)) return true
   const [one, other] = [a, b].map((section) => (section ? decodeMetaSection(section) : undefined))
-  if (!one || !other) return (one?.data ?? null) === null && (other?.data ?? null) === null
-  return one.timestamp === other.timestamp && sameJson(one.data, other.data)
+  // Removed, again and again or at once, or never there.
+  if ((one?.data ?? null) === null || (other?.data ?? null) === null) return (one?.data ?? null) === (other?.data ?? null)
+  return one!.timestamp === other!.timestamp && sameJson(one!.data, other!.data)
 }
 
 /** Whether two JSON values are written the same. */

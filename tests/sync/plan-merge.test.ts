@@ -1,7 +1,9 @@
 import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
+import { encodeMetaSection } from '../../src/format/db-object.js'
 import type { Base, BaseEntry } from '../../src/sync/bases.js'
 import { Bases } from '../../src/sync/bases.js'
+import { sameMeta } from '../../src/sync/note-bases.js'
 import { baseOf, isBase, planMerge, type MergeInput } from '../../src/sync/plan-merge.js'
 
 const entry = (timestamp: number, length = 0, offset = 0) => ({ timestamp, offset, length })
@@ -73,5 +75,22 @@ describe('the plan of a merge', () => {
         expect(isBase(baseOf(undefined, grouped), undefined, grouped)).toBe(true)
       }),
     )
+  })
+})
+
+describe('metadata sections', () => {
+  const section = (timestamp: number, data: unknown) => encodeMetaSection({ timestamp, data })
+
+  it('are the same when both say that there is none, however often it was removed', () => {
+    expect(sameMeta(section(1, null), section(2, null))).toBe(true)
+    expect(sameMeta(section(1, null), null)).toBe(true)
+    expect(sameMeta(null, null)).toBe(true)
+    for (const none of [null, section(1, null)]) expect(sameMeta(none, section(1, { title: 'there' }))).toBe(false)
+  })
+
+  it('are the same when what they say and its timestamp are', () => {
+    expect(sameMeta(section(1, { a: 1 }), section(1, { a: 1 }))).toBe(true)
+    expect(sameMeta(section(1, { a: 1 }), section(2, { a: 1 }))).toBe(false)
+    expect(sameMeta(section(1, { a: 1 }), section(1, { a: 2 }))).toBe(false)
   })
 })

@@ -173,3 +173,18 @@ describe('what was left', () => {
     expect((await store.head(`${dbKey}/inner/left`)).status).toBe('ok')
   })
 })
+
+it('an answer without a byte is no damage: the range is asked for again', async () => {
+  const store = storeOf((await whole()).objects)
+  const get = store.get.bind(store)
+  const asked = new Map<string, number>()
+  store.get = async (key, options) => {
+    const result = await get(key, options)
+    if (result.status !== 'ok' || !options?.range) return result
+    const times = (asked.get(key) ?? 0) + 1
+    asked.set(key, times)
+    return times <= 2 ? { ...result, bytes: new Uint8Array(0) } : result
+  }
+  expect(await found(store, { deep: true })).toEqual([])
+  expect([...asked.values()]).toEqual([3, 3, 3])
+})

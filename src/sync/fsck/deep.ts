@@ -13,6 +13,8 @@ import type { References } from './references.js'
 const window = 4 * 1024 * 1024
 const groupsAtOnce = 3
 const valuesAtOnce = 16
+/** How often a range is asked for again that came without a byte. */
+const emptyAnswers = 3
 
 export interface DeepContext {
   remote: RemoteLocation
@@ -63,7 +65,11 @@ async function compareGroup(context: DeepContext, group: number, size: number): 
 }
 
 async function readPiece({ store }: RemoteLocation, object: string, offset: number, length: number, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
-  const result = await store.get(object, { range: { offset, length }, signal })
+  let result = await store.get(object, { range: { offset, length }, signal })
+  // An answer without a byte says nothing of the object: the end of a shorter one is told by a 416.
+  for (let again = 0; again < emptyAnswers && result.status === 'ok' && result.bytes.length === 0; again++) {
+    result = await store.get(object, { range: { offset, length }, signal })
+  }
   if (result.status === 'missing') return undefined
   if (result.status !== 'ok') return new Uint8Array(0)
   // Some servers answer a range with the whole.

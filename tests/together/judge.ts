@@ -113,7 +113,9 @@ export class Judge {
       if (value !== null || now !== undefined || key === metaName) merged.changes.push({ key, made: value })
     }
     if (base?.timestamp === now?.timestamp) return send(made)
-    if (made === (now?.made ?? null)) {
+    // Where one side is to win anyway, nobody fetches the other's value to compare it.
+    const compared = strategy === 'ask' || strategy === 'stop' || key === metaName || now === undefined
+    if (made === (now?.made ?? null) && compared) {
       if (now !== undefined && key !== metaName) merged.adopted.push(key)
       return
     }

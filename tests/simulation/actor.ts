@@ -1,12 +1,15 @@
 /** Somebody who uses the database: takes the steps of the plan with one local file, dies and comes back. */
 import { join } from 'node:path'
-import { openEbooklet, StoreConnection, type Ebooklet, type PushResult } from '../../src/index.js'
+import { breakLocks, openEbooklet, PushConflictError, StoreConnection, UuidMismatchError, type Ebooklet, type PushResult } from '../../src/index.js'
+import { SeededRandom } from '../support/seed.js'
 import { FileModel } from './file-model.js'
+import { Rule, type Strategy } from './rule.js'
 import { Process, copyLocalFile, removeLocalFile, type ProcessParts } from './process.js'
 import type { OddServerOptions } from './odd-server.js'
 import { roles, type Role, type Settings, type Step } from './plan.js'
 import { dbKey, metaName, shown, Violation, type PushRecord, type World } from './world.js'
 import type { Timeline } from './timeline.js'
+import { Watcher } from './watcher.js'
 import type { ObjectStore } from '../../src/store/object-store.js'
 
 export interface Stage {
@@ -25,11 +28,25 @@ export interface Stage {
   counts: Map<string, number>
 }
 
+interface PushStep {
+  step?: Step
+  /** ms */
+  abortAfter?: number | undefined
+  strategy?: Strategy
+  /** Break the locks of the dead first. */
+  breaking?: boolean
+}
+
 export class Actor {
   readonly role: Role
   readonly number: number
   readonly #stage: Stage
-  file = new FileModel()
+  file = this.#newFile()
+  #watcher: Watcher | undefined
+  /** Of the session that is open. */
+  #records: PushRecord[] = []
+  /** Of the push that is under way. */
+  #rules: Rule[] = []
   process: Process
   db: Ebooklet<string> | undefined
   #path: string
@@ -49,6 +66,15 @@ export class Actor {
 
   get reader(): boolean {
     return this.role === 'warm' || this.role === 'cold'
+  }
+
+  /** Takes the lock only while it pushes. */
+  get pushes(): boolean {
+    return this.role === 'pusher' || this.role === 'merger' || (this.#stage.settings.sharing === 'all' && !this.reader)
+  }
+
+  #newFile(): FileModel {
+    return new FileModel((key) => this.#stage.world.commitAt(this.db?.remoteTimestamp)?.content.get(key)?.timestamp)
   }
 
   async run(steps: readonly Step[]): Promise<void> {
@@ -71,13 +97,15 @@ export class Actor {
   }
 
   async #take(step: Step): Promise<void> {
+    // It may have died of what went on in the background.
+    if (this.process.dead) await this.#bury()
     const { process } = this
     process.reseed(step.id)
     process.calm = step.calm ?? false
     process.countdown = step.crash ?? Infinity
     this.#say(`#${step.id} ${step.op}${step.keys.length > 0 ? ` ${step.keys.join()}` : ''}${step.background ? ' …' : ''}`)
     // Only what needs an open database can go on beside what follows.
-    const background = step.background && this.db !== undefined
+    const background = step.background && this.db !== undefined && !(this.pushes && this.file.replace)
     const work = this.#attempt(step)
     if (background) this.#background.push(work.catch((error: unknown) => this.#violated(step, error)))
     else await work
@@ -92,6 +120,7 @@ export class Actor {
 
   /** Compares the session with the model, unless something of it is half-done. */
   verify(): void {
+    this.#watcher?.throwIfWrong()
     if (this.db && !this.#pushing && !this.process.dead) this.file.check(this.db, this.#stage.world)
   }
 
@@ -133,18 +162,23 @@ export class Actor {
       case 'prune': return void db.prune({ before: step.n < 0.5 ? Number.MAX_SAFE_INTEGER : this.process.environment.now() - 1e9 })
       case 'sync': return this.#sync(db)
       case 'set': case 'set-past': case 'update': case 'delete': case 'clear': case 'discard': case 'discard-some': case 'metadata': return this.#edit(db, step, names)
-      case 'push': case 'push-aborted': return void (await this.push(db, step.op === 'push' ? undefined : step.n * 400))
+      case 'push': case 'push-aborted': return void (await this.push(db, { step, abortAfter: step.op === 'push' ? undefined : step.n * 400 }))
+      case 'watch': return this.#watch(db, step)
+      case 'plan': return this.#plan(db)
       default: throw new Error(`no such step: ${step.op}`)
     }
   }
 
   #edit(db: Ebooklet<string>, step: Step, names: readonly string[]): void {
     const { file } = this
+    // What a pull has ended is not pending any more, and a change of it is a new one.
+    if (this.pushes) this.verify()
     const known = (key: string) => !file.replace && (this.#stage.world.commitAt(db.remoteTimestamp)?.content.has(key) ?? false)
     const remove = (key: string) => {
       if (!db.has(key)) return
       db.delete(key)
       file.change(key, known(key) ? null : undefined)
+      if (this.#pushing && !known(key)) file.deletedInPush(key)
     }
     switch (step.op) {
       case 'set': case 'set-past': case 'update':
@@ -187,20 +221,24 @@ export class Actor {
     const { world } = this.#stage
     const seqOf = () => world.commitAt(db.remoteTimestamp)?.seq ?? -1
     const [seq, logged, pending, replace] = [seqOf(), file.log.length, names.map((name) => file.pending.get(name)), file.replace]
+    const rules = [this.#rules.at(-1)]
     const values = await read()
     if (this.process.dead) return
+    if (this.#rules.at(-1) !== rules[0]) rules.push(this.#rules.at(-1))
+    const ruled = rules.some((rule) => rule !== undefined)
     const touched = file.log.slice(logged)
     names.forEach((name, i) => {
       const value = values[i] === undefined ? undefined : JSON.stringify(values[i])
       const mine = pending[i]
       const changes = touched.filter(({ key }) => key === name)
-      if (mine !== undefined && changes.length === 0 && this.file === file) {
+      if (mine !== undefined && changes.length === 0 && this.file === file && !ruled) {
         if (value !== (mine ?? undefined)) throw new Violation(`${name} reads ${shown(value)}, and what is pending is ${shown(mine)}`)
         return
       }
       const possible = world.visible(name, Math.max(0, seq), seqOf())
       if (seq < 0 || replace || file.replace) possible.add(undefined)
       for (const change of [{ value: mine }, ...changes]) possible.add(change.value ?? undefined)
+      for (const rule of rules) for (const decided of rule?.valuesOf(name) ?? []) possible.add(decided ?? undefined)
       if (!possible.has(value)) throw new Violation(`${name} reads ${shown(value)} on commits ${seq} to ${seqOf()}, where it was ${[...possible].map(shown).join(' or ')}`)
     })
   }
@@ -210,6 +248,8 @@ export class Actor {
     const [start, logged] = [db.remoteTimestamp, file.log.length]
     const found = new Map<string, string>()
     for await (const [key, value] of db) found.set(key, JSON.stringify(value))
+    // A push may drop what is pending meanwhile.
+    if (this.#rules.length > 0) return
     if (this.process.dead || db.remoteTimestamp !== start || file.log.length !== logged || file.replace) return
     const commit = this.#stage.world.commitAt(start)
     const expected = new Map<string, string | null>([...(commit?.content ?? [])].map(([key, held]) => [key, held.value]))
@@ -225,29 +265,184 @@ export class Actor {
   }
 
   /** Pushes, and compares the result with what came to the remote. */
-  async push(db: Ebooklet<string>, abortAfter?: number): Promise<PushResult | undefined> {
+  async push(db: Ebooklet<string>, { step, abortAfter, strategy, breaking }: PushStep = {}): Promise<PushResult | undefined> {
     const { file, process } = this
     if (this.#pushing || this.reader) return undefined
     const guarantee = this.#stage.settings.conditions === 'honoured' ? 'conditional' : 'lock'
-    if (db.guarantee !== guarantee) throw new Violation(`the guarantee is ${db.guarantee}, not ${guarantee}`)
     const record: PushRecord = { who: this.role, candidates: new Map(), replace: file.replace, safe: () => true, commits: [] }
     file.beginPush(record)
+    this.#records.push(record)
     const logged = file.log.length
+    const first = file.seq
+    const random = new SeededRandom(this.#stage.settings.seed ^ Math.imul((step?.id ?? 0) + 1, 0x9e3779b1))
+    const rule = this.pushes ? this.#rule(db, record, random, strategy ?? random.pick<Strategy>(['local', 'remote', 'stop', 'ask', 'ask']), `${this.role[0]}${step?.id}`) : undefined
+    if (rule) {
+      record.rule = rule
+      this.#rules.push(rule)
+    }
     process.push = record
     this.#pushing = true
     try {
-      const running = db.push(abortAfter === undefined ? {} : { signal: this.#abortAfter(abortAfter) })
-      const result = await running
+      if (!(await this.#mayLock(breaking ?? this.#widowed))) return undefined
+      const signal = abortAfter === undefined ? undefined : this.#abortAfter(abortAfter)
+      const result = await db.push({ signal, onConflict: rule?.onConflict })
+      if (process.dead) return undefined
+      if (result.updated || result.conflicts.length + result.adopted.length > 0) this.#widowed = false
+      if ((!this.pushes || result.updated) && db.guarantee !== guarantee) throw new Violation(`the guarantee is ${db.guarantee}, not ${guarantee}`)
+      if (rule) await this.#merged(db, result, record, rule, logged)
       if (process.dead) return undefined
       this.#pushed(db, result, record, logged)
       return result
+    } catch (error) {
+      if (rule && !process.dead) await this.#pushFailed(db, error, rule, first)
+      throw error
     } finally {
       this.#pushing = false
+      if (rule) this.#rules.splice(0)
+      if (this.pushes) this.#stage.writers.delete(this)
     }
+  }
+
+  #rule(db: Ebooklet<string>, record: PushRecord, random: SeededRandom, strategy: Strategy, name: string): Rule {
+    const { file, process } = this
+    const { world } = this.#stage
+    this.#say(`  conflicts: ${strategy}`)
+    return new Rule(strategy, { file, world, record, random, name, seen: () => db.remoteTimestamp, pause: () => process.environment.sleep(random.below(3000)) })
+  }
+
+  /** Where only the lock protects, nobody pushes while somebody breaks locks; who left one breaks it when nobody else writes. */
+  async #mayLock(breaking: boolean): Promise<boolean> {
+    if (!this.pushes) return true
+    const { settings, writers } = this.#stage
+    if (this.#stage.breaking) return false
+    const alone = ![...writers].some((other) => other !== this)
+    writers.add(this)
+    if (!breaking || settings.lawless || !alone) return true
+    this.#stage.breaking = true
+    try {
+      await breakLocks(this.process.store, dbKey, { which: 'all', environment: this.process.environment })
+      this.#widowed = false
+    } finally {
+      this.#stage.breaking = false
+    }
+    return true
+  }
+
+  /** What the rule about conflicts has made of what was pending. */
+  async #merged(db: Ebooklet<string>, result: PushResult, record: PushRecord, rule: Rule, logged: number): Promise<void> {
+    const { file } = this
+    const { world } = this.#stage
+    const commit = result.updated ? record.commits.find(({ timestamp }) => timestamp === result.timestamp) : undefined
+    const merged = commit ? world.commits[commit.seq - 1] : world.commitAt(db.remoteTimestamp)
+    const remote = { timestampOf: (key: string) => merged?.content.get(key)?.timestamp, commit: merged?.timestamp }
+    const touched = new Set(file.log.slice(logged).map(({ key }) => key))
+    rule.check(result.conflicts.filter(({ key }) => !touched.has(key ?? metaName)), remote)
+    for (const { kind, key, resolution } of result.conflicts) {
+      const name = key ?? metaName
+      this.#say(`  conflict ${kind} ${name}: ${resolution}`)
+      this.#count(`conflict ${kind} ${resolution}`)
+      // What was set again since waits for the next push.
+      if (resolution === 'local') continue
+      if (touched.has(name) && isPending(db, name)) {
+        // Unless it was set before it was decided about, and the decision waits for the next push as well.
+        const actual = await pendingValue(db, name)
+        if (actual !== undefined && actual !== file.pending.get(name) && rule.valuesOf(name).includes(actual)) file.change(name, actual)
+        continue
+      }
+      if (kind === 'replacement') this.#dropReplacement()
+      else if (resolution === 'remote') file.change(name, undefined)
+      else if (!touched.has(name)) this.#decided(name, rule, remote.timestampOf(name) !== undefined)
+      else if (rule.valuesOf(name).includes(commit?.content.get(name)?.value ?? null)) file.change(name, undefined)
+    }
+    for (const key of result.adopted) {
+      if (touched.has(key) && isPending(db, key)) continue
+      const held = merged?.content.get(key)
+      if (merged?.numGroups !== undefined && file.pending.get(key) !== held?.value) throw new Violation(`${key} is taken for the same: here ${shown(file.pending.get(key))}, there ${shown(held?.value)}`)
+      file.change(key, undefined)
+    }
+    // The same metadata on both sides is told of nowhere.
+    if (file.pending.has(metaName) && !touched.has(metaName) && !db.changes().metadataChanged && (file.pending.get(metaName) ?? undefined) === merged?.content.get(metaName)?.value) file.change(metaName, undefined)
+  }
+
+  #decided(name: string, rule: Rule, there: boolean): void {
+    const made = rule.valuesOf(name).at(-1)
+    if (made === undefined) throw new Violation(`${name} is told to be decided, and was not`)
+    this.file.change(name, made === null && !there && name !== metaName ? undefined : made)
+  }
+
+  #dropReplacement(): void {
+    const { file } = this
+    for (const key of [...file.pending.keys()]) file.change(key, undefined)
+    file.setReplace(false)
+  }
+
+  /** What a push left that failed: everything pending, but for what had been decided by then. */
+  async #pushFailed(db: Ebooklet<string>, error: unknown, rule: Rule, first: number): Promise<void> {
+    const { file } = this
+    const { world } = this.#stage
+    if (error instanceof PushConflictError) {
+      if (rule.strategy !== 'stop') throw new Violation(`a conflict is told of under the rule ${rule.strategy}`)
+      const commit = world.commitAt(db.remoteTimestamp)
+      rule.check(error.conflicts, { timestampOf: (key) => commit?.content.get(key)?.timestamp, commit: commit?.timestamp })
+    }
+    if (error instanceof UuidMismatchError) return this.#startAnew()
+    const commit = file.follow(db, world)
+    const seq = commit?.seq ?? -1
+    const content = commit?.content
+    if (file.replace && !db.changes().replacesRemote && rule.mayDrop(metaName)) this.#dropReplacement()
+    for (const [key, value] of [...file.pending]) {
+      const actual = await pendingValue(db, key)
+      if (this.process.dead) return
+      if (actual === value || (file.pending.get(key) !== value)) continue
+      const same = (value ?? undefined) === content?.get(key)?.value
+      const possible = actual === undefined ? same || rule.mayDrop(key) : rule.valuesOf(key).includes(actual)
+      if (!possible) throw new Violation(`after a push that failed, pending for ${key} is ${shown(actual)}, and was ${shown(value)}`)
+      file.change(key, actual)
+    }
+    file.mayBeRebased(world.commits.slice(Math.max(0, first), seq + 1))
+  }
+
+  /** The local file is of another database than the one that came to the remote. */
+  async #startAnew(): Promise<void> {
+    const { db } = this
+    this.db = undefined
+    this.#watcher = undefined
+    await db?.close().catch(() => undefined)
+    if (!this.process.dead) this.#startOver()
+  }
+
+  async #watch(db: Ebooklet<string>, step: Step): Promise<void> {
+    if (this.#watcher) return this.#endWatch()
+    const { process } = this
+    this.#watcher = new Watcher(db, this.#stage.world, this.#records, 500 + step.n * 5000, (error) => {
+      if (process.dead) return
+      this.#say(`  a watch ended: ${String(error)}`)
+      checkError(error)
+    })
+  }
+
+  async #endWatch(): Promise<void> {
+    const watcher = this.#watcher
+    this.#watcher = undefined
+    await watcher?.settle((ms) => this.process.environment.sleep(ms))
+    await watcher?.end()
+    if (watcher) this.#stage.counts.set('told', (this.#stage.counts.get('told') ?? 0) + watcher.told)
+  }
+
+  /** A dry run asks nobody, and tells of what is pending. */
+  async #plan(db: Ebooklet<string>): Promise<void> {
+    if (this.reader || this.#pushing) return
+    const { requests } = this.process
+    const plan = await db.push({ dryRun: true })
+    if (this.process.requests !== requests) throw new Violation('a dry run has made requests')
+    const told = [...plan.written.map((key) => `write ${key}`), ...plan.deleted.map((key) => `delete ${key}`), ...(plan.metadata ? [`write ${metaName}`] : [])]
+    const pending = [...this.file.pending].map(([key, value]) => `${value === null && key !== metaName ? 'delete' : 'write'} ${key}`)
+    if (told.sort().join() !== pending.sort().join() || plan.replaces !== this.file.replace) throw new Violation(`a dry run tells of ${told.join()}, where there is ${pending.join()}`)
   }
 
   #pushed(db: Ebooklet<string>, result: PushResult, record: PushRecord, logged: number): void {
     const { file } = this
+    file.follow(db, this.#stage.world)
     this.#say(`  pushed: ${result.written.join()} −${result.deleted.join()} ${result.failures.map(({ keys, error }) => `failed ${keys.join()}: ${error.message}`).join('; ')}`)
     const touched = new Set(file.log.slice(logged).map(({ key }) => key))
     for (const { error } of result.failures) checkError(error)
@@ -288,7 +483,8 @@ export class Actor {
     const { process, file } = this
     const { anew } = options
     let breaking = options.breaking ?? false
-    if (!this.reader) {
+    if (this.pushes) breaking = (breaking || this.#widowed) && settings.lawless
+    else if (!this.reader) {
       if (this.#stage.breaking) return
       const allowed = settings.lawless || ![...writers].some((other) => other !== this)
       if (breaking && !allowed) return
@@ -304,13 +500,15 @@ export class Actor {
         ...(anew === undefined ? (this.#stage.world.current ? {} : { numGroups: settings.numGroups }) : { numGroups: anew }),
         buckets: 11, valueSerializer: 'json', lockTimeout: 60_000, lockTiming: { poll: 4000 }, environment: process.environment, onWarning: () => undefined,
         ...(breaking ? { breakLocks: 'all' as const } : {}),
+        ...(this.pushes ? { lock: 'push' as const } : {}),
       })
       if (process.dead) {
         await db.close().catch(() => undefined)
         return
       }
       this.db = db
-      this.#widowed = false
+      this.#records = []
+      if (!this.pushes) this.#widowed = false
       if (anew !== undefined) this.#emptied(db)
       await file.adopt(db, this.#stage.world)
       if (!this.reader) file.durable()
@@ -322,14 +520,14 @@ export class Actor {
       }
       throw error
     } finally {
-      if (breaking) this.#stage.breaking = false
+      if (breaking && !this.pushes) this.#stage.breaking = false
     }
   }
 
   #emptied(db: Ebooklet<string>): void {
     const { file } = this
     for (const key of [...file.pending.keys()]) file.change(key, undefined)
-    file.setReplace(db.remoteTimestamp !== undefined)
+    file.setReplace(db.remoteTimestamp !== undefined, db.remoteTimestamp)
     file.uncertain = false
   }
 
@@ -345,6 +543,8 @@ export class Actor {
   async close(): Promise<void> {
     const { db, process, file } = this
     if (!db) return
+    if (!this.#pushing && !process.dead) await this.#endWatch()
+    this.#watcher = undefined
     this.db = undefined
     const pushing = this.#pushing
     try {
@@ -367,7 +567,7 @@ export class Actor {
   #startOver(): void {
     removeLocalFile(this.#path)
     this.#path = this.#newPath()
-    this.file = new FileModel()
+    this.file = this.#newFile()
   }
 
   /* The rest of a dead process runs on without a server, on files that nobody looks at any more. */
@@ -375,6 +575,7 @@ export class Actor {
     const { db } = this
     this.#say('  † died')
     this.db = undefined
+    this.#watcher = undefined
     await Promise.allSettled([...this.#background.splice(0), ...(db ? [db.close()] : [])])
     for (const old of this.#oldPaths.splice(0)) removeLocalFile(old)
     this.#pushing = false
@@ -419,6 +620,14 @@ export class Actor {
   }
 }
 
+/** JSON of what is pending; null: a delete; undefined: nothing. */
+async function pendingValue(db: Ebooklet<string>, name: string): Promise<string | null | undefined> {
+  const changes = db.changes()
+  if (name === metaName) return changes.metadataChanged ? JSON.stringify(db.metadata) : undefined
+  const change = [...changes].find(({ key }) => key === name)
+  return change && (change.type === 'deleted' ? null : JSON.stringify(await db.get(name)))
+}
+
 function isPending(db: Ebooklet<string>, name: string): boolean {
   const changes = db.changes()
   return name === metaName ? changes.metadataChanged : [...changes].some(({ key }) => key === name)
@@ -426,7 +635,7 @@ function isPending(db: Ebooklet<string>, name: string): boolean {
 
 const passing = new Set([
   'STORE_UNREACHABLE', 'STORE_REQUEST', 'INCOMPLETE_RESPONSE', 'LOCK_LOST', 'LOCK_TIMEOUT', 'LOCK_RELEASE', 'LOCK_UNAVAILABLE', 'COMMIT_FAILED', 'COMMIT_CONFLICT',
-  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION', 'REMOTE_CHANGED',
+  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION', 'REMOTE_CHANGED', 'PUSH_CONFLICT', 'DISCARD_REFUSED',
 ])
 
 /** Throws unless it is an error that faults, rivals and closing may lead to. */

@@ -28,16 +28,25 @@ export interface Settings {
   /** Keys that are used. */
   keys: number
   crashes: boolean
+  /** Whether there are writers that take the lock only while they push (`all`: no others), and watches and dry runs. */
+  sharing: 'none' | 'some' | 'all'
 }
 
-export const roles = ['writer', 'deleter', 'breaker', 'warm', 'cold'] as const
+/** The last two take the lock only while they push. They, and watches and dry runs, are in some runs only. */
+export const roles = ['writer', 'deleter', 'breaker', 'warm', 'cold', 'pusher', 'merger'] as const
+const sharers = 2
+const lonely = roles.length - sharers
+/** How many of the roles are played. */
+export function actorsOf({ sharing }: Settings): number {
+  return sharing === 'none' ? lonely : roles.length
+}
 /** Who checks and sweeps comes after all roles. */
 export const checkerNumber = roles.length
 export type Role = (typeof roles)[number]
 
 export type Op =
   | 'set' | 'set-past' | 'update' | 'delete' | 'clear' | 'discard' | 'discard-some' | 'metadata' | 'push' | 'push-aborted' | 'pull' | 'get' | 'get-many'
-  | 'load' | 'iterate' | 'prune' | 'sync' | 'close' | 'open' | 'open-n' | 'open-breaking' | 'kill' | 'forget' | 'check' | 'sweep'
+  | 'load' | 'iterate' | 'prune' | 'sync' | 'close' | 'open' | 'open-n' | 'open-breaking' | 'kill' | 'forget' | 'check' | 'sweep' | 'watch' | 'plan'
 
 export interface Step {
   id: number
@@ -61,15 +70,23 @@ const reading: Partial<Record<Op, number>> = { get: 10, 'get-many': 5, load: 3, 
 const writing: Partial<Record<Op, number>> = {
   ...reading, set: 16, 'set-past': 1, update: 3, delete: 6, clear: 0.3, discard: 0.7, 'discard-some': 1.5, metadata: 2, push: 14, 'push-aborted': 1.5, close: 13, 'open-n': 0.7, kill: 0.5,
 }
+/* Who pushes when it likes rarely closes. */
+const pushing: Partial<Record<Op, number>> = { ...writing, push: 18, close: 4, 'open-n': 0.4, forget: 0.4 }
 const weights: Record<Role, Partial<Record<Op, number>>> = {
   writer: writing,
   deleter: { ...writing, delete: 18, set: 8, clear: 1 },
   breaker: { ...writing, 'open-breaking': 5 },
   warm: reading,
   cold: { ...reading, forget: 3, kill: 0.5 },
+  pusher: pushing,
+  merger: { ...pushing, delete: 10 },
 }
 
 export function drawSettings(seed: number): Settings {
+  return withSharers(drawLonely(seed))
+}
+
+function drawLonely(seed: number): Settings {
   const random = new SeededRandom(seed ^ 0x5e77)
   const conditions = random.pick(['honoured', 'honoured', 'ignored', 'racy'] as const)
   const numGroups = random.pick([null, 1, 3, 3, 5, 5])
@@ -92,31 +109,57 @@ export function drawSettings(seed: number): Settings {
     staleness,
     staleDeletes: lawless ? random.pick([staleness, 20_000]) : staleness,
     serverSkew: skew(),
-    skews: roles.map(skew),
-    patient: roles.map(() => random.next() < 0.5),
+    skews: roles.slice(0, lonely).map(skew),
+    patient: roles.slice(0, lonely).map(() => random.next() < 0.5),
     rates, commitRates,
     keys: random.pick([4, 10, 25]),
     crashes: random.next() < 0.8,
     checkerSkew: skew(),
+    sharing: 'none',
   }
+}
+
+/* By numbers of their own, so that they leave the others as they are. */
+function withSharers(settings: Settings): Settings {
+  const random = new SeededRandom(settings.seed ^ 0x5a5a)
+  const skews = Array.from({ length: sharers }, () => random.pick([0, 0, random.below(20_000_000) - 10_000_000, random.below(7_200_000_000) - 3_600_000_000]))
+  const patient = skews.map(() => random.next() < 0.5)
+  return { ...settings, skews: [...settings.skews, ...skews], patient: [...settings.patient, ...patient], sharing: random.pick(['none', 'some', 'some', 'all', 'all']) }
 }
 
 export function drawPlan(settings: Settings, length: number): Step[] {
   const random = new SeededRandom(settings.seed)
   const steps = Array.from({ length }, (_, id) => {
-    const actor = random.below(roles.length)
-    const op = drawOp(random, weights[roles[actor]!])
-    const step: Step = {
-      id, actor, op,
-      keys: Array.from({ length: 1 + random.below(4) }, () => random.below(settings.keys)),
-      n: random.next(),
-      wait: random.next() < 0.3 ? random.below(2000) : random.below(50),
-      background: /^(get|get-many|load|iterate|pull|push)$/.test(op) && random.next() < 0.3,
-    }
-    if (random.next() < 0.03 && settings.crashes) step.crash = random.below(random.pick([4, 12, 40]))
-    return step
+    return drawStep(settings, random, id, random.below(lonely))
   })
-  return [...steps, ...drawChecks(settings, length)]
+  return [...(settings.sharing === 'none' ? steps : withShared(settings, steps, length)), ...drawChecks(settings, length)]
+}
+
+function drawStep(settings: Settings, random: SeededRandom, id: number, actor: number): Step {
+  const op = drawOp(random, weights[roles[actor]!])
+  const step: Step = {
+    id, actor, op,
+    keys: Array.from({ length: 1 + random.below(4) }, () => random.below(settings.keys)),
+    n: random.next(),
+    wait: random.next() < 0.3 ? random.below(2000) : random.below(50),
+    background: /^(get|get-many|load|iterate|pull|push)$/.test(op) && random.next() < 0.3,
+  }
+  if (random.next() < 0.03 && settings.crashes) step.crash = random.below(random.pick([4, 12, 40]))
+  return step
+}
+
+/* Numbered after the checks. */
+function withShared(settings: Settings, steps: readonly Step[], length: number): Step[] {
+  const random = new SeededRandom(settings.seed ^ 0x3e3e)
+  let id = 2 * length
+  const all = [...steps]
+  const add = (step: Step) => all.splice(random.below(all.length + 1), 0, step)
+  for (let i = 0; i < Math.ceil(length / 2); i++) add(drawStep(settings, random, id++, lonely + random.below(sharers)))
+  for (let i = 0; i < Math.ceil(length / 12); i++) {
+    const actor = random.below(roles.length)
+    add({ id: id++, actor, op: random.next() < 0.5 || /warm|cold/.test(roles[actor]!) ? 'watch' : 'plan', keys: [], n: random.next(), wait: random.below(50), background: false })
+  }
+  return all
 }
 
 /* By numbers of their own, so that they leave the others as they are. Some come long after all others. */

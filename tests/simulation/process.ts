@@ -33,6 +33,8 @@ export class Process {
   calm = false
   /** Requests until it dies. */
   countdown = Infinity
+  /** How many requests it has made. */
+  requests = 0
   /** What its next PUT of the db object is part of. */
   push: PushRecord | undefined
   readonly #parts: ProcessParts
@@ -82,6 +84,7 @@ export class Process {
   }
 
   #arriving(): void {
+    this.requests++
     this.#count()
     // What a dead process had sent may still arrive, but where only the lock protects that would break the rules of the lock.
     if (this.dead && !(this.#parts.settings.lawless && this.#random.next() < 0.5)) throw new Died('the request died with its process')

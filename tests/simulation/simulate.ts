@@ -10,7 +10,7 @@ import { SeededRandom } from '../support/seed.js'
 import { Actor, type Stage } from './actor.js'
 import { Checker } from './checker.js'
 import { OddServer } from './odd-server.js'
-import { roles, type Settings, type Step } from './plan.js'
+import { actorsOf, roles, type Settings, type Step } from './plan.js'
 import { Timeline } from './timeline.js'
 import { dbKey, metaName, shown, Violation, World } from './world.js'
 
@@ -33,7 +33,7 @@ export async function simulate(settings: Settings, plan: readonly Step[], option
     if (options.trace) trace.push(line)
   }
   const stage = build(settings, folder, log, counts)
-  const actors = roles.map((_role, number) => new Actor(number, stage))
+  const actors = roles.slice(0, actorsOf(settings)).map((_role, number) => new Actor(number, stage))
   const checker = new Checker(stage)
   const { timeline, world } = stage
   let failure: Error | undefined
@@ -85,6 +85,7 @@ async function peace(stage: Stage, actors: readonly Actor[], checker: Checker): 
   for (const actor of actors) {
     actor.process.reseed(2e9 + actor.number)
     await actor.open({})
+    if (actor.pushes) await actor.db?.pull()
     if (actor.db?.remoteTimestamp !== current.timestamp) throw new Violation(`${actor.role} does not see the last commit`)
     const found: [string, string][] = []
     for await (const [key, value] of actor.db) found.push([key, JSON.stringify(value)])
@@ -118,10 +119,14 @@ async function settle(actor: Actor): Promise<void> {
       actor.verify()
     } catch (error) {
       // The local file is of a database that lost the race to be the first; it was put aside.
-      if (round > 0 || !(error instanceof Error) || error.name !== 'UuidMismatchError') throw error
+      if (round > 1 || !(error instanceof Error) || error.name !== 'UuidMismatchError') throw error
     }
   }
-  const result = await actor.push(actor.db)
+  const result = await actor.push(actor.db, { strategy: 'local', breaking: true }).catch((error: unknown) => {
+    // Another database came to the remote before; the local file was put aside.
+    if (actor.db) throw error
+  })
+  if (actor.db === undefined) return settle(actor)
   if (!result?.ok) throw new Violation(`with all faults gone, ${actor.role} can't push: ${result?.failures.map(({ error }) => error.message).join()}`)
   actor.verify()
   if (actor.file.pending.size > 0) throw new Violation(`${actor.role} still has something pending`)

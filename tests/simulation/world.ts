@@ -43,6 +43,14 @@ export interface PushRecord {
   safe: () => boolean
   /** Commits that it made. */
   commits: Commit[]
+  /** Where conflicts are looked for: what it may replace. */
+  rule?: { mayReplace(key: string, timestamp: number | undefined): boolean; mayReplaceAll(commit: number): boolean }
+}
+
+export function addTo(map: Map<string, Set<string | null>>, key: string, value: string | null): void {
+  const set = map.get(key)
+  if (set) set.add(value)
+  else map.set(key, new Set([value]))
 }
 
 export class World {
@@ -157,6 +165,7 @@ export class World {
 
   /* Every difference to the commit before must be a change that the writer had to push. */
   #explain(record: PushRecord, before: Commit | undefined, next: Commit): void {
+    if (record.replace && before && record.rule?.mayReplaceAll(before.timestamp) === false) throw new Violation(`commit ${next.seq} by ${record.who} replaces commit ${before.seq}, of which it was not asked`)
     const base: ReadonlyMap<string, Held> = record.replace ? new Map() : (before?.content ?? new Map())
     for (const key of new Set([...base.keys(), ...next.content.keys()])) {
       const [old, now] = [base.get(key), next.content.get(key)]
@@ -166,6 +175,7 @@ export class World {
       if (candidates?.has(now?.value ?? null)) {
         // Per key, the object of an uncommitted value may show under the entry of the committed one.
         if (old && now && key !== metaName && next.numGroups !== undefined && now.timestamp <= old.timestamp) throw new Violation(`commit ${next.seq} by ${record.who} makes another value of ${key} without making it newer`)
+        if (!record.replace && record.rule?.mayReplace(key, old?.timestamp) === false) throw new Violation(`commit ${next.seq} by ${record.who} makes ${key} ${shown(now?.value)} of ${shown(old?.value)}@${old?.timestamp}, which somebody else had changed, without asking`)
         continue
       }
       // Per key: the value came into the object before its commit, and the commit has another entry.

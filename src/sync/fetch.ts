@@ -10,6 +10,7 @@ import { IntegrityError, RemoteTooLargeError } from './errors.js'
 import { isValueNotMetadata } from './format-1.js'
 import { byGroup, planRangeReads, type RangeRead, type WantedValue } from './plan-reads.js'
 import type { ProgressMeter } from './progress.js'
+import type { RemoteIndex } from './remote-index.js'
 import type { RemoteLocation } from './remote.js'
 import type { SyncState } from './state.js'
 import { transferOf, type Transfer } from './transfer.js'
@@ -23,6 +24,8 @@ export interface FetchOptions {
   deliver?: ((key: string, value: Uint8Array | undefined) => void) | undefined
   /** Read the index again, once, when an object is gone. Default true. */
   refresh?: boolean
+  /** The index as it was when the values were found to be wanted. */
+  index?: RemoteIndex
 }
 
 /** Groups that are read side by side; the store bounds the requests. */
@@ -155,7 +158,7 @@ export class ValueFetcher implements ValueSource {
     for (let round = 1; left.length > 0; round++) {
       const { remote } = this.#state
       const { numGroups } = this.#state.pending
-      const gone = await this.#read(left, options)
+      const gone = await this.#read(left, { ...options, index: this.#state.visibleIndex })
       if (gone.length === 0) return
       if (options.refresh === false) throw this.#integrityError(gone)
       const tried = new Map(gone.map((value) => [value.key, this.#placeOf(value, remote, numGroups)]))
@@ -324,13 +327,18 @@ export class ValueFetcher implements ValueSource {
     return this.#state.locate(value.key).where === 'remote'
   }
 
+  /** @param index by which it was found to be wanted: where that is still the one, only a change here can tell otherwise */
+  #isStillWanted({ key, entry }: WantedValue, index: RemoteIndex | undefined): boolean {
+    const { pending, visibleIndex } = this.#state
+    if (visibleIndex === index) return !pending.written.has(key) && !pending.deletes.has(key)
+    const found = this.#state.locate(key)
+    return found.where === 'remote' && found.entry.timestamp === entry.timestamp
+  }
+
   /** Stores a value locally, unless the key was changed here while it was under way. */
   #keep(wanted: WantedValue, bytes: Uint8Array, options: FetchOptions): void {
     const { key, entry } = wanted
-    const found = this.#state.locate(key)
-    if (found.where === 'remote' && found.entry.timestamp === entry.timestamp) {
-      this.#state.local.setBytes(key, bytes, { timestamp: entry.timestamp })
-    }
+    if (this.#isStillWanted(wanted, options.index)) this.#state.local.setBytes(key, bytes, { timestamp: entry.timestamp })
     options.meter?.done({ bytes: bytes.length })
     options.deliver?.(key, bytes)
   }

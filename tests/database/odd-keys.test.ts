@@ -49,7 +49,7 @@ describe('odd keys, one object each', () => {
     db.update(content)
     expect(await db.push()).toMatchObject({ ok: true })
     const bucket = server.storage.bucket('bucket')
-    for (const [key, value] of content) expect(bucket.current(`f/db.blt/${key}`)?.body.toString(), key).toBe(value)
+    for (const [key, value] of content) expect(bucket.current(`f/db.blt/${key}`)?.body.read().toString(), key).toBe(value)
     expect(await readEach(remote)).toEqual(content)
     expect(db.delete('../x')).toBe(true)
     expect(db.delete('.')).toBe(true)

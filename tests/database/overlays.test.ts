@@ -1,5 +1,5 @@
 /** What readers left beside a local file, and how it gets into that: by random histories, and damaged in every way. */
-import { appendFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { checkBooklet, openBooklet, type Booklet } from '../../src/booklet/index.js'
 import { indexFileBeside } from '../../src/database/index-file.js'
@@ -122,12 +122,6 @@ describe('what readers left', () => {
     for (const bytes of [new Uint8Array(0), new Uint8Array(500), new TextEncoder().encode('something else')]) {
       const { path, overlay } = prepared()
       writeFileSync(overlay, bytes)
-      if (bytes.length === 0) {
-        // Its owner may be about to lock it.
-        expect(settle(sharedAt(path))).toBe('done')
-        expect(existsSync(overlay)).toBe(true)
-        utimesSync(overlay, 1, 1)
-      }
       expect(settled(path)).toEqual({ keys: ['b'], timestamp: timeOf(0) })
     }
     const { path, overlay } = prepared()
@@ -178,6 +172,20 @@ describe('what readers left', () => {
     expect(settle(sharedAt(path))).toBe('done')
     expect(existsSync(overlay)).toBe(false)
     expect(filesOf(path).length).toBe(6)
+  })
+
+  it('is made again by its owner when somebody removes it before it is locked', () => {
+    const { path, overlay } = prepared()
+    writeFileSync(overlay, '')
+    const maker = openSync(overlay, 'r+')
+    expect(settle(sharedAt(path))).toBe('done')
+    expect(existsSync(overlay)).toBe(false)
+    closeSync(maker)
+    writeFileSync(overlay, '')
+    const locked = openBooklet(overlay, { flag: 'n', lockTimeout: 0 })
+    expect(settle(sharedAt(path))).toBe('done')
+    expect(existsSync(overlay)).toBe(true)
+    locked.close()
   })
 
   it('waits while somebody has the file open', () => {

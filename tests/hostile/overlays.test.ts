@@ -1,5 +1,5 @@
 /** What lies beside a local file as a reader's is a cache that anything may have happened to. */
-import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { checkBooklet, openBooklet } from '../../src/booklet/index.js'
 import { overlaysBeside, settle } from '../../src/database/shared/settle.js'
@@ -33,8 +33,6 @@ it(`overlays, mutated: the local file is whole after each, and pending edits are
     const hit = random.pick([2, 2, 2, 3])
     const mutated = mutate(random, whole[hit]!, whole)
     names.forEach((name, i) => writeFileSync(name, i === hit ? mutated : whole[i]!))
-    // An empty one may be about to be locked by its owner, while it is new.
-    utimesSync(overlay, 1, 1)
     const at = `round ${round}, ${replay}`
     expect(settle(sharedAt(path)), at).toBe('done')
     expect(filesOf(path).length, at).toBe(2)

@@ -1,13 +1,14 @@
 /** What one reader keeps beside a local file that it shares: in memory at first, then in a file of its own. */
-import { rmSync } from 'node:fs'
+import { closeSync, openSync, rmSync } from 'node:fs'
 import { equalBytes } from '../../base/bytes.js'
 import type { Environment } from '../../base/environment.js'
 import { crc32 } from '../../booklet/crc32.js'
-import { type Booklet, openBooklet } from '../../booklet/index.js'
+import { type Booklet, FileLockedError, openBooklet } from '../../booklet/index.js'
 import { DEFAULT_BUCKETS, decodeHeader, patchHeader } from '../../format/booklet-header.js'
 import { writeU32 } from '../../format/integers.js'
 import { newId, overlayPath, prunePath, remoteIndexPath } from '../../format/names.js'
 import { indexFileBeside } from '../index-file.js'
+import { lockFile } from '../../platform/file-lock.js'
 import { decodeKeptRemote, type Kept, type KeptRemote, type KeptValue } from './kept.js'
 import { isRefused } from './refused.js'
 
@@ -202,6 +203,25 @@ export function removeOverlay(path: string): void {
     for (const name of [index, `${index}.new`, prunePath(path), path]) rmSync(name, { force: true })
   } catch (error) {
     if (!isRefused(error)) throw error
+  }
+}
+
+/** Removes one that is no booklet. An empty one may be about to be locked by its maker, who then finds that it is gone and makes another. */
+export function removeDamaged(path: string): void {
+  let fd: number
+  try {
+    fd = openSync(path, 'r+')
+  } catch {
+    // Gone, or not to be touched.
+    return
+  }
+  try {
+    lockFile(fd, path, { exclusive: true, timeout: 0 })
+    removeOverlay(path)
+  } catch (error) {
+    if (!(error instanceof FileLockedError)) throw error
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -9,7 +9,7 @@ import { isOverlayName } from '../../format/names.js'
 import { SyncState } from '../../sync/state.js'
 import { indexFileBeside } from '../index-file.js'
 import { keepValues, newestRemote, takeInNewest, type Kept, type KeptRemote, type KeptValue } from './kept.js'
-import { remoteOf, removeOverlay, valuesOf } from './overlay.js'
+import { remoteOf, removeDamaged, removeOverlay, valuesOf } from './overlay.js'
 import { isRefused } from './refused.js'
 
 export interface SharedFile {
@@ -82,12 +82,12 @@ function openAlone({ path, environment, bufferSize, cacheBytes }: SharedFile): B
  * @param taken is told of the overlays that were taken in
  * @returns false when the file is still to be searched for lost writes
  */
-export function settleInto({ path, type, environment }: SharedFile, file: Booklet<string, unknown>, own?: OwnPart, taken = new Set<string>()): boolean {
+export function settleInto({ path, type }: SharedFile, file: Booklet<string, unknown>, own?: OwnPart, taken = new Set<string>()): boolean {
   // None of ours: who opens it is told.
   if (!file.hasTimestamps) return true
   const left: LeftOverlay[] = []
   try {
-    for (const overlay of openOwnerless(path, file, environment.now(), taken)) left.push(overlay)
+    for (const overlay of openOwnerless(path, file, taken)) left.push(overlay)
     const indexFile = indexFileBeside(path)
     const state = SyncState.load(file, indexFile, type)
     // What it lacks is taken for deletes of Python's, which a repaired file may not be told apart from.
@@ -130,24 +130,28 @@ interface LeftOverlay {
 }
 
 /** The overlays whose owner is gone, locked. What is damaged or belongs to another database is removed: nothing is lost by that. */
-function* openOwnerless(path: string, shared: Booklet<string, unknown>, now: number, taken: Set<string>): Generator<LeftOverlay> {
+function* openOwnerless(path: string, shared: Booklet<string, unknown>, taken: Set<string>): Generator<LeftOverlay> {
   for (const overlay of overlaysBeside(path)) {
-    const file = openOverlay(overlay, now)
+    const file = openOverlay(overlay)
     if (file === 'owned') continue
-    const remote = file === 'damaged' ? undefined : readableRemote(overlay, file)
-    if (file === 'damaged' || file.uuid !== shared.uuid || file.valueSerializerCode !== shared.valueSerializerCode || !file.hasTimestamps) {
-      if (file !== 'damaged') file.abandon()
-      taken.add(overlay)
+    if (file !== 'damaged' && file.uuid === shared.uuid && file.valueSerializerCode === shared.valueSerializerCode && file.hasTimestamps) {
+      yield { path: overlay, file, kept: { remote: readableRemote(overlay, file), values: () => untilDamage(valuesOf(file)) } }
+      continue
+    }
+    taken.add(overlay)
+    if (file === 'damaged') removeDamaged(overlay)
+    else {
+      file.abandon()
       removeOverlay(overlay)
-    } else yield { path: overlay, file, kept: { remote, values: () => untilDamage(valuesOf(file)) } }
+    }
   }
 }
 
-function openOverlay(path: string, now: number): Booklet<string, unknown> | 'owned' | 'damaged' {
+function openOverlay(path: string): Booklet<string, unknown> | 'owned' | 'damaged' {
   try {
     return openBooklet<string, unknown>(path, { flag: 'w', keySerializer: 'str', lockTimeout: 0 })
   } catch (error) {
-    if (error instanceof FormatError) return isBeingMade(path, now) ? 'owned' : 'damaged'
+    if (error instanceof FormatError) return 'damaged'
     // Locked; or gone, or not to be opened: then there is nothing to be done about it either.
     if (error instanceof EbookletError || (error as NodeJS.ErrnoException).code !== undefined) return 'owned'
     throw error
@@ -171,12 +175,6 @@ function* untilDamage(values: Iterable<KeptValue>): Generator<KeptValue> {
   }
 }
 
-/* Between making a file and locking it a moment passes. */
-function isBeingMade(path: string, now: number): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found === undefined || (found.size === 0 && Math.abs(now / 1000 - found.mtimeMs) < 60_000)
-}
-
 /** Overlays of the file, of readers that live and of others. */
 export function overlaysBeside(path: string): string[] {
   const folder = dirname(path)
@@ -191,10 +189,10 @@ export function overlaysBeside(path: string): string[] {
 }
 
 /* Whatever was taken in and is there still, somebody else has to remove. */
-function anyOwnerless({ path, environment }: SharedFile, taken: ReadonlySet<string>): boolean {
+function anyOwnerless({ path }: SharedFile, taken: ReadonlySet<string>): boolean {
   for (const overlay of overlaysBeside(path)) {
     if (taken.has(overlay)) continue
-    const file = openOverlay(overlay, environment.now())
+    const file = openOverlay(overlay)
     if (file === 'damaged') return true
     if (file === 'owned') continue
     file.abandon()

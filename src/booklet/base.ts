@@ -5,10 +5,10 @@ import { MemoryFile } from '../platform/random-access-file.js'
 import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import type { NamedSerializer } from '../serializers/index.js'
 import type { ValueCodec } from '../values/index.js'
-import { BlockCursor, type CursorOptions } from './block-cursor.js'
+import { type BlockCursor, type CursorOptions, WatchingCursor } from './block-cursor.js'
 import { bucketsToGrowTo, canGrowInPlace, commitPending, writeClean } from './commit.js'
 import type { Engine } from './engine.js'
-import { ChangedWhileIteratingError, type RepairReport } from './errors.js'
+import type { RepairReport } from './errors.js'
 import type { Opened } from './open.js'
 import { ValuePlaces } from './places.js'
 import { clearFile, pruneFile, rewriteWithBuckets } from './rewrite.js'
@@ -140,19 +140,19 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   }
 
   *keys(): MapIterator<K> {
-    for (const cursor of this.#walk({})) yield this.decodeKey(cursor.key())
+    for (const cursor = this.walk({}); cursor.next(); ) yield this.decodeKey(cursor.key())
   }
 
   *values(): MapIterator<V> {
     const { validatesReads } = this.#values
-    for (const cursor of this.#walk({ values: true })) {
+    for (const cursor = this.walk({ values: true }); cursor.next(); ) {
       // Only a message of the schema asks for the key.
       yield this.#values.decode(cursor.value(), validatesReads ? this.decodeKey(cursor.key()) : undefined)
     }
   }
 
   *entries(): MapIterator<[K, V]> {
-    for (const cursor of this.#walk({ values: true })) {
+    for (const cursor = this.walk({ values: true }); cursor.next(); ) {
       const key = this.decodeKey(cursor.key())
       yield [key, this.#values.decode(cursor.value(), key)]
     }
@@ -193,7 +193,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
 
   /** Keys, timestamps and where values lie, without reading values. */
   *locations(): Generator<EntryLocation<K>> {
-    for (const cursor of this.#walk({})) {
+    for (const cursor = this.walk({}); cursor.next(); ) {
       const { timestamp, valueLength } = cursor.head
       yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(timestamp), offset: cursor.valueOffset, length: valueLength }
     }
@@ -201,7 +201,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
 
   /** Keys, timestamps and serialized values. */
   *rawEntries(): Generator<RawEntry<K>> {
-    for (const cursor of this.#walk({ values: true })) {
+    for (const cursor = this.walk({ values: true }); cursor.next(); ) {
       yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.value() }
     }
   }
@@ -369,22 +369,11 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     this.#looked = true
   }
 
-  /** @internal */
-  protected *walk(options: CursorOptions): Generator<BlockCursor> {
-    yield* this.#walk(options)
-  }
-
-  *#walk(options: CursorOptions): Generator<BlockCursor> {
-    const { engine } = this
-    engine.checkOpen()
+  /** Goes over all entries; the iteration ends with an error when the contents change under it. @internal */
+  protected walk(options: CursorOptions): BlockCursor {
+    this.engine.checkOpen()
     this.#look()
-    const cursor = new BlockCursor(engine, options)
-    const { changes } = engine
-    while (cursor.next()) {
-      yield cursor
-      engine.checkOpen()
-      if (engine.changes !== changes) throw new ChangedWhileIteratingError()
-    }
+    return new WatchingCursor(this.engine, options)
   }
 }
 

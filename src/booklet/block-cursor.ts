@@ -3,6 +3,7 @@ import { type BlockHead, DEAD, newBlockHead, readBlockHead, readDigest } from '.
 import { type Digest, newDigest } from '../format/blake2s.js'
 import { isInternalKeyAt } from '../format/internal-keys.js'
 import type { Engine } from './engine.js'
+import { ChangedWhileIteratingError } from './errors.js'
 import { ownCopy } from './own-copy.js'
 
 const FIRST_CHUNK = 0x4000
@@ -162,5 +163,23 @@ export class BlockCursor {
     const out = new Uint8Array(valueLength)
     if (this.#engine.read(offset, out) < valueLength) throw this.#damaged(this.position)
     return out
+  }
+}
+
+/** A cursor for iterations of callers: every step makes sure that the file is open and holds what it did at the first. */
+export class WatchingCursor extends BlockCursor {
+  readonly #watched: Engine
+  readonly #changes: number
+
+  constructor(engine: Engine, options: CursorOptions) {
+    super(engine, options)
+    this.#watched = engine
+    this.#changes = engine.changes
+  }
+
+  override next(): boolean {
+    this.#watched.checkOpen()
+    if (this.#watched.changes !== this.#changes) throw new ChangedWhileIteratingError()
+    return super.next()
   }
 }

@@ -7,7 +7,7 @@ import type { OpenStore, Shape, Store } from './stores/store.js'
 /** The shapes of a scale, the usual one first. */
 export function shapesOf({ quick, tiny = false }: Scale): Shape[] {
   if (tiny) return [{ keys: 200, valueBytes: 100 }, { keys: 200, valueBytes: 100, json: true }]
-  if (quick) return [{ keys: 100_000, valueBytes: 100 }, { keys: 100_000, valueBytes: 100, json: true }, { keys: 5_000, valueBytes: 10_000 }]
+  if (quick) return [{ keys: 100_000, valueBytes: 100 }, { keys: 20_000, valueBytes: 100, json: true }, { keys: 2_000, valueBytes: 10_000 }]
   return [
     { keys: 100_000, valueBytes: 100 },
     { keys: 1_000_000, valueBytes: 100 },

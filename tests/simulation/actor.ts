@@ -1,8 +1,10 @@
 /** Somebody who uses the database: takes the steps of the plan with one local file, dies and comes back. */
 import { join } from 'node:path'
-import { breakLocks, openEbooklet, PushConflictError, StoreConnection, UuidMismatchError, type Ebooklet, type PushResult } from '../../src/index.js'
+import { breakLocks, openEbooklet, StoreConnection, UuidMismatchError, type Ebooklet, type PushResult } from '../../src/index.js'
 import { SeededRandom } from '../support/seed.js'
+import { checkError } from './expected-errors.js'
 import { FileModel } from './file-model.js'
+import { isPending, merged, pushFailed, type MergingSession } from './merging.js'
 import { Rule, type Strategy } from './rule.js'
 import { Process, copyLocalFile, removeLocalFile, type ProcessParts } from './process.js'
 import type { OddServerOptions } from './odd-server.js'
@@ -289,18 +291,22 @@ export class Actor {
       if (process.dead) return undefined
       if (result.updated || result.conflicts.length + result.adopted.length > 0) this.#widowed = false
       if ((!this.pushes || result.updated) && db.guarantee !== guarantee) throw new Violation(`the guarantee is ${db.guarantee}, not ${guarantee}`)
-      if (rule) await this.#merged(db, result, record, rule, logged)
+      if (rule) await merged(this.#merging(db), result, record, rule, logged)
       if (process.dead) return undefined
       this.#pushed(db, result, record, logged)
       return result
     } catch (error) {
-      if (rule && !process.dead) await this.#pushFailed(db, error, rule, first)
+      if (rule && !process.dead) await (error instanceof UuidMismatchError ? this.#startAnew() : pushFailed(this.#merging(db), error, rule, first))
       throw error
     } finally {
       this.#pushing = false
       if (rule) this.#rules.splice(0)
       if (this.pushes) this.#stage.writers.delete(this)
     }
+  }
+
+  #merging(db: Ebooklet<string>): MergingSession {
+    return { db, file: this.file, world: this.#stage.world, isDead: () => this.process.dead, say: (text) => this.#say(text), count: (name) => this.#count(name) }
   }
 
   #rule(db: Ebooklet<string>, record: PushRecord, random: SeededRandom, strategy: Strategy, name: string): Rule {
@@ -326,80 +332,6 @@ export class Actor {
       this.#stage.breaking = false
     }
     return true
-  }
-
-  /** What the rule about conflicts has made of what was pending. */
-  async #merged(db: Ebooklet<string>, result: PushResult, record: PushRecord, rule: Rule, logged: number): Promise<void> {
-    const { file } = this
-    const { world } = this.#stage
-    const commit = result.updated ? record.commits.find(({ timestamp }) => timestamp === result.timestamp) : undefined
-    const merged = commit ? world.commits[commit.seq - 1] : world.commitAt(db.remoteTimestamp)
-    const remote = { timestampOf: (key: string) => merged?.content.get(key)?.timestamp, commit: merged?.timestamp }
-    const touched = new Set(file.log.slice(logged).map(({ key }) => key))
-    rule.check(result.conflicts.filter(({ key }) => !touched.has(key ?? metaName)), remote)
-    for (const { kind, key, resolution } of result.conflicts) {
-      const name = key ?? metaName
-      this.#say(`  conflict ${kind} ${name}: ${resolution}`)
-      this.#count(`conflict ${kind} ${resolution}`)
-      // What was set again since waits for the next push.
-      if (resolution === 'local') continue
-      if (touched.has(name) && isPending(db, name)) {
-        // Unless it was set before it was decided about, and the decision waits for the next push as well.
-        const actual = await pendingValue(db, name)
-        if (actual !== undefined && actual !== file.pending.get(name) && rule.valuesOf(name).includes(actual)) file.change(name, actual)
-        continue
-      }
-      if (kind === 'replacement') this.#dropReplacement()
-      else if (resolution === 'remote') file.change(name, undefined)
-      else if (!touched.has(name)) this.#decided(name, rule, remote.timestampOf(name) !== undefined)
-      else if (rule.valuesOf(name).includes(commit?.content.get(name)?.value ?? null)) file.change(name, undefined)
-    }
-    for (const key of result.adopted) {
-      if (touched.has(key) && isPending(db, key)) continue
-      const held = merged?.content.get(key)
-      if (merged?.numGroups !== undefined && file.pending.get(key) !== held?.value) throw new Violation(`${key} is taken for the same: here ${shown(file.pending.get(key))}, there ${shown(held?.value)}`)
-      file.change(key, undefined)
-    }
-    // The same metadata on both sides is told of nowhere.
-    if (file.pending.has(metaName) && !touched.has(metaName) && !db.changes().metadataChanged && (file.pending.get(metaName) ?? undefined) === merged?.content.get(metaName)?.value) file.change(metaName, undefined)
-  }
-
-  #decided(name: string, rule: Rule, there: boolean): void {
-    const made = rule.valuesOf(name).at(-1)
-    if (made === undefined) throw new Violation(`${name} is told to be decided, and was not`)
-    this.file.change(name, made === null && !there && name !== metaName ? undefined : made)
-  }
-
-  #dropReplacement(): void {
-    const { file } = this
-    for (const key of [...file.pending.keys()]) file.change(key, undefined)
-    file.setReplace(false)
-  }
-
-  /** What a push left that failed: everything pending, but for what had been decided by then. */
-  async #pushFailed(db: Ebooklet<string>, error: unknown, rule: Rule, first: number): Promise<void> {
-    const { file } = this
-    const { world } = this.#stage
-    if (error instanceof PushConflictError) {
-      if (rule.strategy !== 'stop') throw new Violation(`a conflict is told of under the rule ${rule.strategy}`)
-      const commit = world.commitAt(db.remoteTimestamp)
-      rule.check(error.conflicts, { timestampOf: (key) => commit?.content.get(key)?.timestamp, commit: commit?.timestamp })
-    }
-    if (error instanceof UuidMismatchError) return this.#startAnew()
-    const commit = file.follow(db, world)
-    const seq = commit?.seq ?? -1
-    const content = commit?.content
-    if (file.replace && !db.changes().replacesRemote && rule.mayDrop(metaName)) this.#dropReplacement()
-    for (const [key, value] of [...file.pending]) {
-      const actual = await pendingValue(db, key)
-      if (this.process.dead) return
-      if (actual === value || (file.pending.get(key) !== value)) continue
-      const same = (value ?? undefined) === content?.get(key)?.value
-      const possible = actual === undefined ? same || rule.mayDrop(key) : rule.valuesOf(key).includes(actual)
-      if (!possible) throw new Violation(`after a push that failed, pending for ${key} is ${shown(actual)}, and was ${shown(value)}`)
-      file.change(key, actual)
-    }
-    file.mayBeRebased(world.commits.slice(Math.max(0, first), seq + 1))
   }
 
   /** The local file is of another database than the one that came to the remote. */
@@ -618,30 +550,4 @@ export class Actor {
     const { counts } = this.#stage
     counts.set(name, (counts.get(name) ?? 0) + 1)
   }
-}
-
-/** JSON of what is pending; null: a delete; undefined: nothing. */
-async function pendingValue(db: Ebooklet<string>, name: string): Promise<string | null | undefined> {
-  const changes = db.changes()
-  if (name === metaName) return changes.metadataChanged ? JSON.stringify(db.metadata) : undefined
-  const change = [...changes].find(({ key }) => key === name)
-  return change && (change.type === 'deleted' ? null : JSON.stringify(await db.get(name)))
-}
-
-function isPending(db: Ebooklet<string>, name: string): boolean {
-  const changes = db.changes()
-  return name === metaName ? changes.metadataChanged : [...changes].some(({ key }) => key === name)
-}
-
-const passing = new Set([
-  'STORE_UNREACHABLE', 'STORE_REQUEST', 'INCOMPLETE_RESPONSE', 'LOCK_LOST', 'LOCK_TIMEOUT', 'LOCK_RELEASE', 'LOCK_UNAVAILABLE', 'COMMIT_FAILED', 'COMMIT_CONFLICT',
-  'CLOSED', 'PUSH_IN_PROGRESS', 'REMOTE_NOT_FOUND', 'UUID_MISMATCH', 'READ_ONLY', 'CONFLICTING_OPTION', 'REMOTE_CHANGED', 'PUSH_CONFLICT', 'DISCARD_REFUSED',
-])
-
-/** Throws unless it is an error that faults, rivals and closing may lead to. */
-export function checkError(error: unknown): void {
-  if (error instanceof Violation) throw error
-  const { code, name } = error as { code?: unknown; name?: unknown }
-  if ((typeof code === 'string' && passing.has(code)) || name === 'AbortError') return
-  throw new Violation(`an error that nothing explains: ${String(error)}`, { cause: error })
 }

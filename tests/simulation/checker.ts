@@ -1,7 +1,7 @@
 /** Somebody who checks and sweeps the remote among all the others. What it may delete the world watches. */
 import { fsckRemote, StoreConnection, type FsckReport } from '../../src/index.js'
 import type { Stage } from './actor.js'
-import { checkError } from './actor.js'
+import { checkError } from './expected-errors.js'
 import { checkerNumber, type Step } from './plan.js'
 import { Process } from './process.js'
 import { dbKey, Violation } from './world.js'

@@ -430,7 +430,7 @@ export class Actor {
       const db = await openEbooklet<string>(new StoreConnection(process.store, dbKey), this.#path, {
         flag: this.reader ? 'r' : anew === undefined ? 'c' : 'n',
         ...(anew === undefined ? (this.#stage.world.current ? {} : { numGroups: settings.numGroups }) : { numGroups: anew }),
-        buckets: 11, valueSerializer: 'json', lockTimeout: 60_000, lockTiming: { poll: 4000 }, environment: process.environment, onWarning: () => undefined,
+        buckets: 11, valueSerializer: 'json', partSize: 150, lockTimeout: 60_000, lockTiming: { poll: 4000 }, environment: process.environment, onWarning: () => undefined,
         ...(breaking ? { breakLocks: 'all' as const } : {}),
         ...(this.pushes ? { lock: 'push' as const } : {}),
       })

@@ -6,8 +6,9 @@
 import { IncompleteResponseError, StoreRequestError, StoreUnreachableError } from '../../src/store/errors.js'
 import type {
   CallOptions, CopyOptions, CopyResult, DeleteResult, DeleteTarget, GetOptions, GetResult, HeadOptions, HeadResult,
-  ListedObject, ListedVersion, ListOptions, ObjectStore, PutOptions, PutResult,
+  ListedObject, ListedVersion, ListOptions, ObjectStore, PartUploads, PutOptions, PutResult,
 } from '../../src/store/object-store.js'
+import { partsThrough } from './parts.js'
 
 export const faultKinds = ['refused', 'busy', 'broken', 'lost', 'late', 'cut', 'short', 'whole', 'list-cut', 'undeleted', 'slow'] as const
 
@@ -26,7 +27,7 @@ export const faultKinds = ['refused', 'busy', 'broken', 'lost', 'late', 'cut', '
  */
 export type FaultKind = (typeof faultKinds)[number]
 
-export type Operation = 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy'
+export type Operation = 'get' | 'head' | 'put' | 'delete' | 'list' | 'listVersions' | 'copy' | 'beginUpload' | 'putPart' | 'completeUpload' | 'abortUpload' | 'listUploads' | 'listParts'
 
 export type FaultRates = Partial<Record<FaultKind, number>>
 
@@ -48,11 +49,12 @@ export interface FaultOptions {
   onFault?: (kind: FaultKind, operation: Operation, key: string) => void
 }
 
-const changing: ReadonlySet<Operation> = new Set(['put', 'delete', 'copy'])
+const changing: ReadonlySet<Operation> = new Set(['put', 'delete', 'copy', 'beginUpload', 'putPart', 'completeUpload', 'abortUpload'])
 
 export class FaultStore implements ObjectStore {
   readonly name: string
   readonly writable: boolean
+  readonly parts: PartUploads | undefined
   readonly #inner: ObjectStore
   readonly #options: FaultOptions
 
@@ -61,6 +63,12 @@ export class FaultStore implements ObjectStore {
     this.#options = options
     this.name = inner.name
     this.writable = inner.writable
+    this.parts =
+      inner.parts &&
+      partsThrough(inner.parts, {
+        call: (operation, key, call, act) => this.#call(operation, key, call, [], act),
+        walk: (operation, key, call, open) => this.#listing(operation, key, call, open),
+      })
   }
 
   get(key: string, options: GetOptions = {}): Promise<GetResult> {
@@ -113,7 +121,7 @@ export class FaultStore implements ObjectStore {
     return this.#inner.close()
   }
 
-  async *#listing<T>(operation: 'list' | 'listVersions', prefix: string, options: ListOptions | undefined, open: () => AsyncIterable<T>): AsyncGenerator<T> {
+  async *#listing<T>(operation: 'list' | 'listVersions' | 'listUploads' | 'listParts', prefix: string, options: ListOptions | undefined, open: () => AsyncIterable<T>): AsyncGenerator<T> {
     // The server looks once; what comes after travels.
     let cut = Infinity
     const found = await this.#call(operation, prefix, options, ['list-cut'], async (fault) => {

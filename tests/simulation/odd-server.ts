@@ -1,8 +1,9 @@
 import type {
   CallOptions, CopyOptions, CopyResult, DeleteResult, DeleteTarget, GetOptions, GetResult, HeadOptions, HeadResult,
-  ListedObject, ListedVersion, ListOptions, ObjectStore, PutOptions, PutResult,
+  ListedObject, ListedVersion, ListOptions, ObjectStore, PartUploads, PutOptions, PutResult,
 } from '../../src/store/object-store.js'
 import { PreconditionFailedError } from '../../src/store/errors.js'
+import { passedOn } from './parts.js'
 import { compareKeys } from '../../src/store/keys.js'
 
 export interface OddServerOptions {
@@ -35,6 +36,7 @@ interface Change {
 export class OddServer implements ObjectStore {
   readonly name: string
   readonly writable: boolean
+  readonly parts: PartUploads | undefined
   readonly #inner: ObjectStore
   readonly #options: OddServerOptions
   #changes: Change[] = []
@@ -44,6 +46,7 @@ export class OddServer implements ObjectStore {
     this.#options = options
     this.name = inner.name
     this.writable = inner.writable
+    this.parts = inner.parts && this.#oddParts(inner.parts)
   }
 
   async get(key: string, options?: GetOptions): Promise<GetResult> {
@@ -85,6 +88,16 @@ export class OddServer implements ObjectStore {
   async copy(sourceKey: string, targetKey: string, options?: CopyOptions): Promise<CopyResult> {
     await this.#remember(targetKey, 'staleness')
     return this.#inner.copy(sourceKey, targetKey, options)
+  }
+
+  #oddParts(parts: PartUploads): PartUploads {
+    return {
+      ...passedOn(parts),
+      complete: async (upload, all, options) => {
+        await this.#remember(upload.key, 'staleness')
+        return parts.complete(upload, all, options)
+      },
+    }
   }
 
   close(): Promise<void> {

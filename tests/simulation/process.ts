@@ -2,11 +2,12 @@
 import { copyFileSync, existsSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { overlaysBeside } from '../../src/database/shared/settle.js'
 import type { Environment } from '../../src/base/environment.js'
-import { remoteIndexPath, prunePath, isProbeKey } from '../../src/format/names.js'
+import { remoteIndexPath, prunePath, uploadRecordPath, isProbeKey } from '../../src/format/names.js'
 import { withRetry } from '../../src/store/retry.js'
 import type { ObjectStore } from '../../src/store/object-store.js'
 import { SeededRandom } from '../support/seed.js'
 import { FaultStore } from './fault-store.js'
+import { partsThrough, unheard } from './parts.js'
 import type { Settings } from './plan.js'
 import type { Timeline } from './timeline.js'
 import { dbKey, type PushRecord, type World } from './world.js'
@@ -114,6 +115,7 @@ export class Process {
     return {
       name: store.name,
       writable: true,
+      parts: store.parts && partsThrough(store.parts, { call: (_operation, _key, _options, act) => alive(act), walk: (_operation, _key, _options, open) => walk(open()) }),
       get: (key, options) => alive(() => store.get(key, options)),
       head: (key, options) => alive(() => store.head(key, options)),
       put: (key, body, options) => {
@@ -133,6 +135,7 @@ export class Process {
     return {
       name: server.name,
       writable: true,
+      parts: server.parts && unheard(server.parts),
       get: (key, options) => server.get(key, { ...options, signal: undefined }),
       head: (key, options) => server.head(key, { ...options, signal: undefined }),
       put: (key, body, options) => server.put(key, body, { ...options, signal: undefined }),
@@ -148,7 +151,7 @@ export class Process {
 /** Copies a local file with its companions as a killed process leaves it: every byte written so far, and the dates. */
 export function copyLocalFile(from: string, to: string): void {
   for (const overlay of overlaysBeside(from)) copyLocalFile(overlay, to + overlay.slice(from.length))
-  for (const name of [(path: string) => path, remoteIndexPath, prunePath]) {
+  for (const name of [(path: string) => path, remoteIndexPath, prunePath, uploadRecordPath]) {
     if (!existsSync(name(from))) continue
     copyFileSync(name(from), name(to))
     const microseconds = Number(statSync(name(from), { bigint: true }).mtimeNs / 1000n)
@@ -158,5 +161,5 @@ export function copyLocalFile(from: string, to: string): void {
 
 export function removeLocalFile(path: string): void {
   for (const overlay of overlaysBeside(path)) removeLocalFile(overlay)
-  for (const name of [path, remoteIndexPath(path), `${remoteIndexPath(path)}.new`, prunePath(path)]) rmSync(name, { force: true })
+  for (const name of [path, remoteIndexPath(path), `${remoteIndexPath(path)}.new`, prunePath(path), uploadRecordPath(path)]) rmSync(name, { force: true })
 }

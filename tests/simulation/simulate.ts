@@ -30,6 +30,7 @@ export async function simulate(settings: Settings, plan: readonly Step[], option
   const log = (line: string) => {
     const fault = /^ {4}! (\S+):/.exec(line)
     if (fault) counts.set(`fault ${fault[1]}`, (counts.get(`fault ${fault[1]}`) ?? 0) + 1)
+    if (line.startsWith('  ◫')) counts.set('by parts', (counts.get('by parts') ?? 0) + 1)
     if (options.trace) trace.push(line)
   }
   const stage = build(settings, folder, log, counts)
@@ -106,7 +107,8 @@ async function sweepAll(stage: Stage, checker: Checker): Promise<void> {
   checker.process.reseed(3e9)
   await checker.look({ sweep: true })
   const report = await checker.look({ deep: true })
-  const left = report.findings.filter(({ kind }) => kind !== 'unneeded-generation')
+  // An upload of a value that no commit knows may be another database's: who began it lost its local file, and with it the record.
+  const left = report.findings.filter((finding) => finding.kind !== 'unneeded-generation' && !(finding.kind === 'multipart-upload' && !finding.own))
   if (left.length > 0) throw new Violation(`after the last sweep there is left: ${JSON.stringify(left.slice(0, 3))}`)
 }
 

@@ -39,6 +39,6 @@ describe('the simulation', () => {
       for (const [name, count] of outcome.counts) counts.set(name, (counts.get(name) ?? 0) + count)
     }
     expect(commits).toBeGreaterThan(5)
-    for (const name of ['conflict both-changed local', 'conflict both-changed remote', 'plan ok', 'told', 'push ok', 'get ok', 'iterate ok', 'check ok', 'sweep ok', 'swept', 'fault lost', 'fault refused', 'fault busy', 'fault slow']) expect(counts.get(name), name).toBeGreaterThan(0)
+    for (const name of ['conflict both-changed local', 'conflict both-changed remote', 'plan ok', 'told', 'push ok', 'get ok', 'iterate ok', 'check ok', 'sweep ok', 'swept', 'by parts', 'fault lost', 'fault refused', 'fault busy', 'fault slow']) expect(counts.get(name), name).toBeGreaterThan(0)
   })
 })

@@ -4,6 +4,7 @@ import { decodeDbPayload, decodeMetaSection } from '../../src/format/db-object.j
 import { groupId } from '../../src/format/group-id.js'
 import { decodeGroup } from '../../src/format/group.js'
 import { groupKey, parseGroupKey, valueKey } from '../../src/format/names.js'
+import { passedOn } from './parts.js'
 import { RemoteIndex } from '../../src/sync/remote-index.js'
 import { type MemoryBucket, MemoryStore } from '../../src/store/memory-store.js'
 import type { DeleteTarget, ObjectStore, PutOptions, PutResult } from '../../src/store/object-store.js'
@@ -73,6 +74,15 @@ export class World {
     this.store = {
       name: inner.name,
       writable: true,
+      parts: {
+        ...passedOn(inner.parts),
+        complete: async (upload, parts, options) => {
+          const result = await inner.parts.complete(upload, parts, options)
+          this.#log(`  ◫ ${upload.key} of ${parts.length} parts`)
+          this.#valuePut(upload.key, this.bucket.latest(upload.key)?.bytes)
+          return result
+        },
+      },
       get: (key, options) => inner.get(key, options),
       head: (key, options) => inner.head(key, options),
       put: async (key, body, options) => this.#put(inner, key, body, options),
@@ -121,14 +131,17 @@ export class World {
   async #put(inner: ObjectStore, key: string, body: Uint8Array, options: PutOptions | undefined): Promise<PutResult> {
     const result = await inner.put(key, body, options)
     if (key === dbKey) this.#check(() => this.#committed(this.#records.get(body)))
-    else if (key.startsWith(`${dbKey}/`) && parseGroupKey(dbKey, key) === undefined) {
-      const name = key.slice(dbKey.length + 1)
-      const list = this.#valuesPut.get(name)
-      const put = { after: this.commits.length, value: new TextDecoder().decode(body) }
-      if (list) list.push(put)
-      else this.#valuesPut.set(name, [put])
-    }
+    else this.#valuePut(key, body)
     return result
+  }
+
+  #valuePut(key: string, body: Uint8Array | null | undefined): void {
+    if (!body || !key.startsWith(`${dbKey}/`) || parseGroupKey(dbKey, key) !== undefined) return
+    const name = key.slice(dbKey.length + 1)
+    const list = this.#valuesPut.get(name)
+    const put = { after: this.commits.length, value: new TextDecoder().decode(body) }
+    if (list) list.push(put)
+    else this.#valuesPut.set(name, [put])
   }
 
   #check(action: () => void): void {

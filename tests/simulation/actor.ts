@@ -180,7 +180,7 @@ export class Actor {
       if (!db.has(key)) return
       db.delete(key)
       file.change(key, known(key) ? null : undefined)
-      if (this.#pushing && !known(key)) file.deletedInPush(key)
+      if (!known(key)) file.deletedUnknown(key)
     }
     switch (step.op) {
       case 'set': case 'set-past': case 'update':
@@ -195,7 +195,10 @@ export class Actor {
       case 'clear': {
         const all = [...db.keys()]
         db.clear()
-        for (const key of all) file.change(key, known(key) ? null : undefined)
+        for (const key of all) {
+          file.change(key, known(key) ? null : undefined)
+          if (!known(key)) file.deletedUnknown(key)
+        }
         return
       }
       case 'discard-some':

@@ -25,7 +25,7 @@ export class FileModel {
   #replaceBases = new Set<number | undefined>()
   /** Every push of this file. */
   readonly #records: PushRecord[] = []
-  /** Keys that were deleted while a push was sending them. */
+  /** Keys that were deleted without being seen on the remote. */
   readonly #vain = new Set<string>()
   #durable = new Map<string, string | null>()
   #since = new Map<string, Set<Pending>>()
@@ -106,8 +106,8 @@ export class FileModel {
     this.#replaceMaybe.add(true)
   }
 
-  /** A write that a push is sending was deleted: it has to be deleted there too, if it arrives. */
-  deletedInPush(key: string): void {
+  /** What the session doesn't see on the remote was deleted: where a push that runs or is in doubt may bring it there, it has to be deleted there too. */
+  deletedUnknown(key: string): void {
     this.#vain.add(key)
     this.may(key, null)
   }

@@ -41,7 +41,7 @@ export class FileModel {
       this.pending.delete(key)
       this.#bases.delete(key)
     } else {
-      this.#vain.delete(key)
+      if (value !== null) this.#vain.delete(key)
       if (!this.#bases.has(key)) this.#bases.set(key, new Set([this.#remote(key)]))
       this.pending.set(key, value)
     }
@@ -149,8 +149,8 @@ export class FileModel {
     const commit = world.commitAt(db.remoteTimestamp)
     if (db.remoteTimestamp !== undefined && !commit) throw new Violation(`the session is on a commit that never was: ${db.remoteTimestamp}`)
     const deletes = new Set(db.changes().pendingDeletes)
-    for (const key of deletes) if (this.#vain.has(key) && !this.pending.has(key)) this.change(key, null)
     this.#advance(commit, world, deletes)
+    for (const key of deletes) if (this.#vain.has(key) && !this.pending.has(key)) this.change(key, null)
     return commit
   }
 

@@ -107,13 +107,24 @@ export class S3PartUploads implements PartUploads {
     }
   }
 
+  async #partsPage(key: string, query: Record<string, string>, { signal }: CallOptions): Promise<XmlElement> {
+    const { client } = this.#host
+    try {
+      return await client.sendForXml({ method: 'GET', action: 'list parts of', key, query, accept: [200], signal })
+    } catch (error) {
+      // Ceph's gateway 16 misses the key, which need not be there yet, where the upload is gone.
+      if (!(error instanceof StoreRequestError && error.reason === 'NoSuchKey')) throw error
+      throw new StoreRequestError(error.message, { store: client.name, key, status: error.status, reason: 'NoSuchUpload', cause: error })
+    }
+  }
+
   async *listParts({ key, id }: Pick<PartUpload, 'key' | 'id'>, options: CallOptions = {}): AsyncGenerator<ListedPart> {
     const { client } = this.#host
     this.#host.check(key, options)
     let marker = 0
     for (let more = true; more; ) {
       const query: Record<string, string> = { uploadId: id, ...(marker === 0 ? {} : { 'part-number-marker': String(marker) }) }
-      const root = await client.sendForXml({ method: 'GET', action: 'list parts of', key, query, accept: [200], signal: options.signal })
+      const root = await this.#partsPage(key, query, options)
       const before = marker
       for (const element of root.all('Part')) {
         const part = listedPart(element)

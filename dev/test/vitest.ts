@@ -43,7 +43,7 @@ export async function runVitest(options: VitestOptions): Promise<readonly SuiteR
     const { exitCode } = await runTool('vitest/vitest.mjs', vitestArguments(options, file), {
       show: true,
       // A guard against a hang, not a limit: every test has its own.
-      minutes: 25,
+      minutes: 50,
       env: { EBOOKLET_TEST_SLOW: options.slow ? '1' : '' },
     })
     const results = suitesOf(await readReport(file), options)

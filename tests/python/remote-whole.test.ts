@@ -37,7 +37,7 @@ describeWithPeers(['python'], 'whole remotes', () => {
       expect(of('.ours').length).toBeGreaterThan(1)
       expect(of('.ours')).toEqual(of('.theirs'))
       const bucket = db.server.storage.bucket(db.bucket)
-      const body = (tail: string) => bucket.current(db.dbKey + tail)?.body
+      const body = (tail: string) => bucket.current(db.dbKey + tail)?.body.read()
       expect(body('.ours')).toEqual(body(''))
       await db.inPython(python, { path: db.freshPath(), remote: { ...db.theirs, db_key: `${db.dbKey}.ours` } }, async (handle) => {
         const { items } = await python.call('ebooklet.dump', { handle })

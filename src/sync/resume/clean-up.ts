@@ -46,7 +46,7 @@ export function planCleanUp(record: UploadRecord, { after, failures, inDoubt }: 
  * @returns the keys of what could not be deleted; of what was recorded, a later push tries again
  */
 export async function cleanUp(remote: RemoteLocation, record: UploadRecord, replaced: readonly string[], options: CleanUp): Promise<string[]> {
-  const { after, versioned } = options
+  const { versioned } = options
   const { strays, kept } = planCleanUp(record, options)
   const failed = new Set<string>()
   const doomed: string[] = []
@@ -54,7 +54,7 @@ export async function cleanUp(remote: RemoteLocation, record: UploadRecord, repl
     const key = objectKey(remote.dbKey, each.target)
     try {
       if (each.upload !== undefined && each.etag === undefined) await remote.store.parts?.abort({ key, id: each.upload })
-      if (await isStrayObject(remote, each, key, after)) doomed.push(key)
+      if (await isStrayObject(remote, each, key, options)) doomed.push(key)
     } catch {
       failed.add(key)
     }
@@ -102,8 +102,9 @@ async function abortUnknown({ store, dbKey }: RemoteLocation, record: UploadReco
 }
 
 /** A value's object has the name that anybody's would have: it is deleted only where it is the one that was sent. */
-async function isStrayObject({ store }: RemoteLocation, { target, size }: UploadTry, key: string, after: Generations): Promise<boolean> {
-  if ('group' in target) return true
+async function isStrayObject({ store }: RemoteLocation, { target, size }: UploadTry, key: string, { after, versioned }: CleanUp): Promise<boolean> {
+  // Where there are versions, deleting what never arrived would leave a delete marker.
+  if ('group' in target) return !versioned || (await store.head(key)).status === 'ok'
   if (after.index.has(target.key)) return false
   const head = await store.head(key)
   return head.status === 'ok' && head.info.size === size && head.info.metadata['timestamp'] === String(target.timestamp)

@@ -6,11 +6,11 @@ import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
 import { dropOldBaseValues } from '../sync/note-bases.js'
 import { OfflineError, PushInProgressError } from '../sync/errors.js'
 import type { Guarantee } from '../sync/conditions.js'
-import type { ConflictRule, ConflictValues, OnConflict } from '../sync/conflict.js'
+import type { ConflictRule, ConflictValues } from '../sync/conflict.js'
 import { checkKey } from '../sync/key.js'
 import { ValueFetcher, type ValueSource } from '../sync/fetch.js'
 import { OfflineValues } from '../sync/offline.js'
-import { ProgressMeter, type ProgressListener } from '../sync/progress.js'
+import { ProgressMeter } from '../sync/progress.js'
 import { pull, type PullResult } from '../sync/pull.js'
 import { push, type PushOptions } from '../sync/push.js'
 import { planDryRun, type DryRun, type PushPlan } from '../sync/push-plan.js'
@@ -20,30 +20,9 @@ import type { RemoteLocation } from '../sync/remote.js'
 import type { SyncState } from '../sync/state.js'
 import type { ValueCodec } from '../values/index.js'
 import { Changes } from './changes.js'
-import { allWantedValues, readEach, readOne, wantedValues } from './read.js'
+import { loadValues, readEach, readMany } from './read.js'
+import type { CallOptions, LoadOptions, SessionParts } from './session.js'
 import { watchRemote, type RemoteWatch, type WatchOptions } from './watch.js'
-
-/** Options of calls that may ask the network. */
-export interface CallOptions {
-  signal?: AbortSignal | undefined
-}
-
-export interface LoadOptions extends CallOptions {
-  onProgress?: ProgressListener | undefined
-}
-
-/** What `openEbooklet` hands over. */
-export interface SessionParts<V, I = V> {
-  state: SyncState
-  /** Undefined in an offline session. */
-  remote: RemoteLocation | undefined
-  values: ValueCodec<V, I>
-  environment: Environment
-  /** Undefined in a read-only session. */
-  writer: WriterLock | undefined
-  onConflict: OnConflict<V, I> | undefined
-  closeConnection: () => Promise<void>
-}
 
 /**
  * One open database: a map in a local file, in step with a remote when you say so. What is local is
@@ -155,18 +134,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
 
   /** The values of many keys, in their order, undefined where there is none. Near ranges are read together. */
   async getMany(keys: Iterable<string>, options: CallOptions = {}): Promise<(V | undefined)[]> {
-    const state = this.#open()
-    const asked = [...keys]
-    const fetched = new Map<string, Uint8Array | undefined>()
-    const deliver = (key: string, value: Uint8Array | undefined) => fetched.set(key, value)
-    const signal = this.#signal(options.signal)
-    await this.#fetcher.fetch(wantedValues(state, asked), { signal, deliver })
-    const values: (V | undefined)[] = []
-    for (const key of asked) {
-      const bytes = fetched.has(key) ? fetched.get(key) : await readOne(state, this.#fetcher, key, signal)
-      values.push(bytes && this.#values.decode(bytes, key))
-    }
-    return values
+    const found = await readMany(this.#open(), this.#fetcher, [...keys], this.#signal(options.signal))
+    return found.map(([key, bytes]) => bytes && this.#values.decode(bytes, key))
   }
 
   /** Keys and values of the keys that exist when the iteration begins; fetches ahead, group by group. */
@@ -207,14 +176,8 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
 
   /** Fetches the values of these keys (default: of all) that are not local yet, and keeps them. */
   async load(keys?: Iterable<string>, options: LoadOptions = {}): Promise<void> {
-    const state = this.#open()
-    const wanted = keys ? wantedValues(state, keys) : allWantedValues(state)
     const meter = new ProgressMeter(this.#environment, options.onProgress)
-    const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
-    const numGroups = this.numGroups
-    const groups = numGroups === null ? wanted.length : new Set(wanted.map(({ key }) => state.groupOf(key))).size
-    meter.begin('fetch', { bytes, groups })
-    await this.#fetcher.fetch(wanted, { signal: this.#signal(options.signal), meter })
+    await loadValues(this.#open(), this.#fetcher, keys, { signal: this.#signal(options.signal), meter })
   }
 
   /**

@@ -1,10 +1,11 @@
 /** Reading many values in an order that suits the remote. */
 import type { ValueSource } from '../sync/fetch.js'
 import type { WantedValue } from '../sync/plan-reads.js'
+import type { ProgressMeter } from '../sync/progress.js'
 import type { SyncState } from '../sync/state.js'
 
 /** Which of the keys have to be fetched, each once. */
-export function wantedValues(state: SyncState, keys: Iterable<string>): WantedValue[] {
+function wantedValues(state: SyncState, keys: Iterable<string>): WantedValue[] {
   const wanted = new Map<string, WantedValue>()
   for (const key of keys) {
     const found = state.locate(key)
@@ -14,13 +15,31 @@ export function wantedValues(state: SyncState, keys: Iterable<string>): WantedVa
 }
 
 /** All that have to be fetched: like `wantedValues` of every key, in one walk through the index. */
-export function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedValue[] {
+function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedValue[] {
   const wanted: WantedValue[] = []
   for (const [key, entry] of visibleIndex.entries()) {
     if (pending.written.has(key) || pending.deletes.has(key)) continue
     if ((local.getTimestamp(key) ?? -1) < entry.timestamp) wanted.push({ key, entry })
   }
   return wanted
+}
+
+/** Fetches what is not local yet of these keys (default: of all), and keeps it. */
+export async function loadValues(state: SyncState, fetcher: ValueSource, keys: Iterable<string> | undefined, { signal, meter }: { signal: AbortSignal; meter: ProgressMeter }): Promise<void> {
+  const wanted = keys ? wantedValues(state, keys) : allWantedValues(state)
+  const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
+  const grouped = typeof state.pending.numGroups === 'number'
+  meter.begin('fetch', { bytes, groups: grouped ? new Set(wanted.map(({ key }) => state.groupOf(key))).size : wanted.length })
+  await fetcher.fetch(wanted, { signal, meter })
+}
+
+/** The bytes of keys in their order, undefined where there is none. */
+export async function readMany(state: SyncState, fetcher: ValueSource, keys: readonly string[], signal: AbortSignal): Promise<[string, Uint8Array | undefined][]> {
+  const fetched = new Map<string, Uint8Array | undefined>()
+  await fetcher.fetch(wantedValues(state, keys), { signal, deliver: (key, value) => fetched.set(key, value) })
+  const found: [string, Uint8Array | undefined][] = []
+  for (const key of keys) found.push([key, fetched.has(key) ? fetched.get(key) : await readOne(state, fetcher, key, signal)])
+  return found
 }
 
 /** Bytes of values that are fetched ahead of the reader. */
@@ -64,7 +83,7 @@ export async function* readEach(state: SyncState, fetcher: ValueSource, { signal
 }
 
 /** The value of a key as things are now: what was local or fetched a moment ago may have been pruned, or be old since a pull. */
-export async function readOne(state: SyncState, fetcher: ValueSource, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+async function readOne(state: SyncState, fetcher: ValueSource, key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const found = state.locate(key)
   if (found.where === 'absent') return undefined
   return found.where === 'local' ? state.local.getBytes(key) : fetcher.fetchOne({ key, entry: found.entry }, signal)

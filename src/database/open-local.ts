@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { Environment } from '../base/environment.js'
 import type { DatabaseType } from '../format/db-metadata.js'
-import { FileLockedError, openBooklet, type Booklet, type BookletOptions } from '../booklet/index.js'
+import { FileLockedError, openBooklet, WrongFileTypeError, type Booklet, type BookletOptions } from '../booklet/index.js'
 import { DEFAULT_BUFFER, DEFAULT_CACHE } from '../booklet/options.js'
 import { resolveSerializer, serializerByCode, type NamedSerializer } from '../serializers/index.js'
 import { ConflictingOptionError } from '../sync/errors.js'
@@ -17,6 +17,7 @@ import { initBytesOf } from './init-bytes.js'
 import { indexFileBeside, indexFileInMemory } from './index-file.js'
 import type { OpenEbookletOptions } from './options.js'
 import { Patience } from './patience.js'
+import { holdsNothing } from './unborn-file.js'
 import { uploadRecordBeside } from './upload-record-file.js'
 import type { Rollback } from './rollback.js'
 import { openShared } from './shared/open-shared.js'
@@ -53,14 +54,20 @@ export class LocalOpener<V> {
     return this.#path === ':memory:'
   }
 
-  /** The state of the file that is there; undefined when there is none. */
+  /** The state of the file that is there; undefined when there is none, or only what somebody left who was stopped while making it. */
   async openExisting(): Promise<SyncState | undefined> {
     if (this.#inMemory || !existsSync(this.#path)) return undefined
     return this.#isReader ? this.#openShared(this.#patience()) : this.#openAlone()
   }
 
-  async #openAlone(): Promise<SyncState> {
-    const file = await this.#openFile({ flag: 'w' })
+  async #openAlone(): Promise<SyncState | undefined> {
+    let file: Booklet<string, unknown>
+    try {
+      file = await this.#openFile({ flag: 'w' })
+    } catch (error) {
+      if (error instanceof WrongFileTypeError && holdsNothing(this.#path)) return undefined
+      throw error
+    }
     // It is taken for clean from now on: unless it was searched for what its journal lost.
     if (!file.openedClean) this.#rollback.add(() => (file.close(), markUnknown(this.#path)))
     if (overlaysBeside(this.#path).length > 0) settleInto(this.#shared, file)

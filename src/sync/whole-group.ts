@@ -25,16 +25,18 @@ export async function findInGroup(store: ObjectStore, object: string, keys: Read
     })
   } catch (error) {
     if (!(error instanceof ResponseTooLargeError)) throw error
-    await findInPieces(store, object, keys, transfer, take, signal).catch((changed: unknown) => {
+    await findInPieces(store, object, keys, transfer, take, error, signal).catch((changed: unknown) => {
       // What it holds now is not what it was read for: groups of format 1 are replaced, others deleted.
       if (!(changed instanceof ObjectChangedError)) throw changed
     })
   }
 }
 
-async function findInPieces(store: ObjectStore, object: string, keys: ReadonlySet<string>, { budget, partSize }: Transfer, take: TakeEntry, signal: AbortSignal | undefined): Promise<void> {
+async function findInPieces(store: ObjectStore, object: string, keys: ReadonlySet<string>, { budget, partSize }: Transfer, take: TakeEntry, tooLarge: ResponseTooLargeError, signal: AbortSignal | undefined): Promise<void> {
   const head = await store.head(object, { signal })
-  if (head.status !== 'ok' || head.info.size > MAX_GROUP_BYTES) return
+  if (head.status !== 'ok') return
+  // No group is.
+  if (head.info.size > MAX_GROUP_BYTES) throw tooLarge
   const source = objectSource(store, object, head.info)
   const found = await budget.with(partSize, signal, () => scan(source, keys, partSize, signal))
   for (const { key, timestamp, offset, length } of found.values()) {

@@ -143,7 +143,8 @@ class Run implements AsyncDisposable {
     if (!existsSync(path)) return
     const copy = `${path}.copy`
     copyFileSync(path, copy)
-    const journal = this.#journalOf(copy)
+    // It may have been killed while it made the file.
+    const journal = this.#journalOf(copy, 'c')
     if (!journal) return
     expect([...journal.written].filter((key) => new Set(journal.deletes).has(key)), `${at}: written and deleted`).toEqual([])
     const booklet = openBooklet<string, string>(copy, { flag: 'r' })
@@ -155,8 +156,8 @@ class Run implements AsyncDisposable {
     }
   }
 
-  #journalOf(path: string) {
-    const booklet = openBooklet<string, string>(path, { flag: 'w' })
+  #journalOf(path: string, flag: 'w' | 'c' = 'w') {
+    const booklet = openBooklet<string, string>(path, { flag })
     try {
       const slot = booklet.reserved.get(1)
       return slot && decodeJournal(slot.bytes)

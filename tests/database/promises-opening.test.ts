@@ -328,6 +328,48 @@ async function forgetCleanClose(path: string): Promise<void> {
   expect(openBooklet(new Uint8Array(bytes), { flag: 'w' }).openedClean).toBe(false)
 }
 
+describe('a local file whose maker was killed', () => {
+  const remains = [
+    { what: 'an empty one', bytes: new Uint8Array(0) },
+    { what: 'one without its type id', bytes: new Uint8Array(200 + 6 * 12_007) },
+  ]
+
+  it.each(remains)('$what counts as none, for each flag and lock', async ({ bytes }) => {
+    await using bench = await Bench.on(memoryKind)
+    await published(bench)
+    for (const options of [{ flag: 'r' }, { flag: 'w' }, { flag: 'c' }, { flag: 'n' }, { flag: 'w', lock: 'push' }, { flag: 'c', lock: 'push' }] as const) {
+      const path = bench.freshPath()
+      writeFileSync(path, bytes)
+      await using db = await bench.open(path, options)
+      expect([...db.keys()].sort(), options.flag).toEqual(options.flag === 'n' ? [] : ['a', 'b'])
+      await db.close()
+      if (options.flag !== 'n') expect(openBooklet(path).uuid).toBe(db.uuid)
+    }
+  })
+
+  it.each(remains)('$what is where a new database begins', async ({ bytes }) => {
+    await using bench = await Bench.on(memoryKind)
+    for (const lock of ['session', 'push'] as const) {
+      const path = bench.freshPath()
+      writeFileSync(path, bytes)
+      await using db = await bench.open(path, { flag: 'c', lock, valueSerializer: 'json' }, `new-${lock}.blt`)
+      db.set('key', 1)
+      expect(await db.push()).toMatchObject({ ok: true })
+    }
+  })
+
+  it('is left alone when it holds something else', async () => {
+    await using bench = await Bench.on(memoryKind)
+    await published(bench)
+    const path = bench.freshPath()
+    const bytes = new Uint8Array(5000)
+    bytes[4000] = 7
+    writeFileSync(path, bytes)
+    for (const flag of ['r', 'w', 'c'] as const) await expect(bench.open(path, { flag }), flag).rejects.toMatchObject({ code: 'WRONG_FILE_TYPE' })
+    expect(await readFile(path)).toEqual(Buffer.from(bytes))
+  })
+})
+
 describe('one local file', () => {
   it('opened twice waits, and times out with its name', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ebooklet-promises-'))

@@ -21,6 +21,8 @@ let server: RawServer
 
 /* Bytes for as long as the other end takes them. */
 function endless(response: ServerResponse): void {
+  // An answer to HEAD has no body: nothing would ever stop it.
+  if (response.req.method === 'HEAD') return void response.end()
   const piece = new Uint8Array(1 << 18)
   const more = () => {
     while (!response.destroyed && response.write(piece));

@@ -1,8 +1,8 @@
 /** Opening the local file for a reader: shared with other readers, Python's too. */
-import { closeSync, openSync, readSync } from 'node:fs'
 import { EbookletError } from '../../base/error.js'
 import { type Booklet, FileLockedError, FileNotFoundError } from '../../booklet/index.js'
 import type { Patience } from '../patience.js'
+import { holdsNothing } from '../unborn-file.js'
 import { LayeredFile } from './layered-file.js'
 import { Overlay } from './overlay.js'
 import { isRefused } from './refused.js'
@@ -59,16 +59,4 @@ function putRight(shared: SharedFile, open: OpenFile, problem: EbookletError): '
   }
   settleAndClose(shared, file)
   return 'right'
-}
-
-/* The type id is what a new file gets last. Whether it may be made anew is decided by who does that, under the lock. */
-function holdsNothing(path: string): boolean {
-  const start = new Uint8Array(16)
-  const fd = openSync(path, 'r')
-  try {
-    readSync(fd, start)
-  } finally {
-    closeSync(fd)
-  }
-  return start.every((byte) => byte === 0)
 }

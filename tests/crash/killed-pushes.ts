@@ -143,6 +143,8 @@ class Run implements AsyncDisposable {
     if (!existsSync(path)) return
     const copy = `${path}.copy`
     copyFileSync(path, copy)
+    // Killed amid a prune, a file is finished from the image beside it.
+    if (existsSync(`${path}.prune`)) copyFileSync(`${path}.prune`, `${copy}.prune`)
     // It may have been killed while it made the file.
     const journal = this.#journalOf(copy, 'c')
     if (!journal) return

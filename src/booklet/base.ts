@@ -75,8 +75,9 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
 
   /** The value of a key, or undefined. It belongs to the caller; for bytes, see `getBytes`. */
   get(key: K): V | undefined {
-    const bytes = this.getBytes(key)
-    return bytes === undefined ? undefined : this.#values.decode(bytes, key)
+    if (!this.has(key)) return undefined
+    const { engine } = this
+    return this.#values.decode(this.#values.keepsBytes ? engine.foundValue() : engine.foundValueView(), key)
   }
 
   has(key: K): boolean {
@@ -140,21 +141,21 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   }
 
   *keys(): MapIterator<K> {
-    for (const cursor = this.walk({}); cursor.next(); ) yield this.decodeKey(cursor.key())
+    for (const cursor = this.walk({}); cursor.next(); ) yield this.keyAt(cursor)
   }
 
   *values(): MapIterator<V> {
     const { validatesReads } = this.#values
     for (const cursor = this.walk({ values: true }); cursor.next(); ) {
       // Only a message of the schema asks for the key.
-      yield this.#values.decode(cursor.value(), validatesReads ? this.decodeKey(cursor.key()) : undefined)
+      yield this.#valueAt(cursor, validatesReads ? this.keyAt(cursor) : undefined)
     }
   }
 
   *entries(): MapIterator<[K, V]> {
     for (const cursor = this.walk({ values: true }); cursor.next(); ) {
-      const key = this.decodeKey(cursor.key())
-      yield [key, this.#values.decode(cursor.value(), key)]
+      const key = this.keyAt(cursor)
+      yield [key, this.#valueAt(cursor, key)]
     }
   }
 
@@ -195,14 +196,14 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   *locations(): Generator<EntryLocation<K>> {
     for (const cursor = this.walk({}); cursor.next(); ) {
       const { timestamp, valueLength } = cursor.head
-      yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(timestamp), offset: cursor.valueOffset, length: valueLength }
+      yield { key: this.keyAt(cursor), timestamp: this.#timestampOf(timestamp), offset: cursor.valueOffset, length: valueLength }
     }
   }
 
   /** Keys, timestamps and serialized values. */
   *rawEntries(): Generator<RawEntry<K>> {
     for (const cursor = this.walk({ values: true }); cursor.next(); ) {
-      yield { key: this.decodeKey(cursor.key()), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.value() }
+      yield { key: this.keyAt(cursor), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.value() }
     }
   }
 
@@ -338,8 +339,12 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   }
 
   /** @internal */
-  protected decodeKey(bytes: Uint8Array): K {
-    return this.#keys.decode(bytes)
+  protected keyAt(cursor: BlockCursor): K {
+    return this.#keys.decode(this.#keys.keepsBytes ? cursor.key() : cursor.keyView())
+  }
+
+  #valueAt(cursor: BlockCursor, key: K | undefined): V {
+    return this.#values.decode(this.#values.keepsBytes ? cursor.value() : cursor.valueView(), key)
   }
 
   /** @internal */

@@ -1,10 +1,10 @@
 import { FormatError } from '../base/error.js'
+import { ownCopy } from '../base/small-bytes.js'
 import { type BlockHead, DEAD, newBlockHead, readBlockHead, readDigest } from '../format/block.js'
 import { type Digest, newDigest } from '../format/blake2s.js'
 import { isInternalKeyAt } from '../format/internal-keys.js'
 import type { Engine } from './engine.js'
 import { ChangedWhileIteratingError } from './errors.js'
-import { ownCopy } from './own-copy.js'
 
 const FIRST_CHUNK = 0x4000
 const LARGEST_CHUNK = 0x100000
@@ -130,6 +130,12 @@ export class BlockCursor {
     return this.#chunk.slice(at, at + this.head.keyLength)
   }
 
+  /** The same, valid until the next step. */
+  keyView(): Uint8Array {
+    const at = this.position - this.#chunkStart + this.#engine.layout.headerLength
+    return this.#chunk.subarray(at, at + this.head.keyLength)
+  }
+
   /** The fields before the key, as bytes of their own. */
   headBytes(): Uint8Array {
     const at = this.position - this.#chunkStart
@@ -157,9 +163,20 @@ export class BlockCursor {
   /** The value of the block, as bytes of its own. */
   value(): Uint8Array<ArrayBuffer> {
     const { valueLength } = this.head
+    const at = this.valueOffset - this.#chunkStart
+    return at + valueLength <= this.#chunkLength ? ownCopy(this.#chunk, at, valueLength) : this.#readValue()
+  }
+
+  /** The same, valid until the next step. */
+  valueView(): Uint8Array {
+    const { valueLength } = this.head
+    const at = this.valueOffset - this.#chunkStart
+    return at + valueLength <= this.#chunkLength ? this.#chunk.subarray(at, at + valueLength) : this.#readValue()
+  }
+
+  #readValue(): Uint8Array<ArrayBuffer> {
+    const { valueLength } = this.head
     const offset = this.valueOffset
-    const at = offset - this.#chunkStart
-    if (at + valueLength <= this.#chunkLength) return ownCopy(this.#chunk, at, valueLength)
     const out = new Uint8Array(valueLength)
     if (this.#engine.read(offset, out) < valueLength) throw this.#damaged(this.position)
     return out

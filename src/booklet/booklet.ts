@@ -93,7 +93,7 @@ export class Booklet<K = string, V = unknown, I = V> extends BookletBase<K, V, I
   /** Keys with their timestamps, without reading values. */
   *timestamps(): Generator<[K, number]> {
     if (!this.engine.layout.timestamps) throw new InvalidArgumentError('the entries of this file carry no timestamps')
-    for (const cursor = this.walk({}); cursor.next(); ) yield [this.decodeKey(cursor.key()), cursor.head.timestamp]
+    for (const cursor = this.walk({}); cursor.next(); ) yield [this.keyAt(cursor), cursor.head.timestamp]
   }
 
   /** Any JSON value that describes the file; undefined when there is none. Setting undefined removes it. */

@@ -1,4 +1,5 @@
 import { ClosedError, FormatError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
+import { ownCopy } from '../base/small-bytes.js'
 import {
   type BlockHead,
   type BlockLayout,
@@ -22,7 +23,6 @@ import { isInternalKey } from '../format/internal-keys.js'
 import type { RandomAccessFile } from '../platform/random-access-file.js'
 import { BrokenHandleError } from './errors.js'
 import { IndexPages } from './index-pages.js'
-import { ownCopy } from './own-copy.js'
 import { PendingTable } from './pending-table.js'
 import { writeRecord } from './recovery-record.js'
 import { Tail } from './tail.js'
@@ -229,6 +229,14 @@ export class Engine {
     const value = new Uint8Array(valueLength)
     if (this.read(position + at, value) < valueLength) throw this.#outside(position)
     return this.#renewed(position + at, value)
+  }
+
+  /** The same, valid until the next call. */
+  foundValueView(): Uint8Array {
+    const { keyLength, valueLength } = this.found
+    const at = this.layout.headerLength + keyLength
+    if (at + valueLength > this.#blockLength || this.newBytes.size > 0) return this.foundValue()
+    return this.#block.subarray(this.#blockAt + at, this.#blockAt + at + valueLength)
   }
 
   /* A value with what was overwritten of it. */

@@ -1,3 +1,4 @@
+import { utf8Encode } from '../base/bytes.js'
 import { InvalidArgumentError } from '../base/error.js'
 import { MAX_JSON_INTEGER_DIGITS, type JsonDialect } from './json.js'
 
@@ -17,8 +18,20 @@ export const MAX_WRITE_DEPTH = 800
  *   bytes, instances of classes, cycles, nesting beyond 800 levels; with `orjson`, also lone surrogates
  */
 export function stringifyJson(value: unknown, dialect: JsonDialect = 'orjson'): string {
-  const text = isPlain(value, dialect === 'python', 0) ? JSON.stringify(value) : new JsonWriter(dialect).write(value)
+  const text = stringify(value, dialect)
   return dialect === 'python' ? escapeNonAscii(text) : text
+}
+
+/** The same as UTF-8 bytes. */
+export function encodeJson(value: unknown, dialect: JsonDialect): Uint8Array<ArrayBuffer> {
+  const text = stringify(value, dialect)
+  const bytes = utf8Encode(text)
+  // As many bytes as characters: there is nothing to escape, which takes longer to look for than to encode.
+  return dialect === 'python' && bytes.length !== text.length ? utf8Encode(escapeNonAscii(text)) : bytes
+}
+
+function stringify(value: unknown, dialect: JsonDialect): string {
+  return isPlain(value, dialect === 'python', 0) ? JSON.stringify(value) : new JsonWriter(dialect).write(value)
 }
 
 /* True when JSON.stringify writes exactly what is meant. */

@@ -2,10 +2,11 @@ import { DeserializationError, SerializationError, UnsupportedSerializerError } 
 import type { NamedSerializer, Serializer } from './serializer.js'
 
 /** Gives a serializer its name and code, and makes every failure of it a typed error. */
-export function define<T>(name: string, code: number, inner: Serializer<T>): NamedSerializer<T> {
+export function define<T>(name: string, code: number, inner: Serializer<T>, keepsBytes: boolean): NamedSerializer<T> {
   return {
     name,
     code,
+    keepsBytes,
     encode(value) {
       try {
         return inner.encode(value)

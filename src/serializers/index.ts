@@ -115,10 +115,16 @@ const makers: Record<SerializerName, (maxBytes?: number) => Serializer<unknown>>
   bytes: plain(bytesSerializer),
 }
 
+/** Serializers whose values hold nothing of the bytes that they were read from: text, numbers, copies. */
+const lettingGo = new Set<SerializerName>([
+  ...(['str', 'json', 'orjson', 'orjson_zstd', 'uint1', 'int1', 'uint2', 'int2', 'uint4', 'int4', 'uint5', 'int5', 'uint8', 'int8'] as const),
+  ...(['numpy_int1', 'numpy_int2', 'numpy_int4', 'numpy_int8', 'numpy_int2_zstd', 'numpy_int4_zstd', 'numpy_int8_zstd'] as const),
+])
+
 const byName = new Map<string, NamedSerializer<unknown>>()
 const byCode = new Map<number, NamedSerializer<unknown>>()
 for (const name of serializerNames) {
-  const serializer = define(name, codes[name], makers[name]())
+  const serializer = define(name, codes[name], makers[name](), !lettingGo.has(name))
   byName.set(name, serializer)
   byCode.set(serializer.code, serializer)
 }
@@ -127,7 +133,7 @@ function unrecordedFails(): never {
   throw new UnsupportedSerializerError('custom', 'The file was made with a serializer of the caller\'s own, which files do not record. Give the same { encode, decode } when opening it, or use the raw bytes (getBytes, setBytes).')
 }
 
-const unrecorded: NamedSerializer<unknown> = { name: 'custom', code: 0, encode: unrecordedFails, decode: unrecordedFails }
+const unrecorded: NamedSerializer<unknown> = { name: 'custom', code: 0, keepsBytes: true, encode: unrecordedFails, decode: unrecordedFails }
 
 /**
  * The serializer of a name, or a caller's own one made fit (its failures become typed errors).
@@ -145,7 +151,7 @@ export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): Name
     throw new InvalidArgumentError(`A serializer is one of the names ${serializerNames.join(', ')}, or an object with the functions encode and decode; this is ${describe(spec)}.`)
   }
   if (isRegistered(spec)) return spec
-  return define('custom', 0, { encode: value => asPlainBytes(spec.encode(value)), decode: bytes => spec.decode(bytes) })
+  return define('custom', 0, { encode: value => asPlainBytes(spec.encode(value)), decode: bytes => spec.decode(bytes) }, true)
 }
 
 /**
@@ -154,11 +160,12 @@ export function resolveSerializer<T>(spec: SerializerName | Serializer<T>): Name
  */
 export function limitSerializer<T>(serializer: NamedSerializer<T>, maxBytes: number | undefined): NamedSerializer<T> {
   if (maxBytes === undefined) return serializer
-  const { name, code } = serializer
-  const inner = code === 0 ? serializer : define(name, code, makers[name as SerializerName](maxBytes) as Serializer<T>)
+  const { name, code, keepsBytes } = serializer
+  const inner = code === 0 ? serializer : define(name, code, makers[name as SerializerName](maxBytes) as Serializer<T>, keepsBytes)
   return {
     name,
     code,
+    keepsBytes,
     encode: value => inner.encode(value),
     decode(bytes) {
       if (bytes.length > maxBytes) throw new DeserializationError(name, `it has ${bytes.length} bytes, more than the limit of ${maxBytes} (the option maxValueBytes).`)

@@ -1,12 +1,12 @@
-import { utf8Decode, utf8Encode } from '../base/bytes.js'
+import { utf8Decode } from '../base/bytes.js'
 import { parseJson, type JsonDialect } from '../format/json.js'
-import { stringifyJson } from '../format/json-write.js'
+import { encodeJson } from '../format/json-write.js'
 import type { Serializer } from './serializer.js'
 
 /** JSON as Python's `json` (`python`) or as orjson writes and reads it. */
 export function jsonSerializer(dialect: JsonDialect): Serializer<unknown> {
   return {
-    encode: value => utf8Encode(stringifyJson(value, dialect)),
+    encode: value => encodeJson(value, dialect),
     decode: bytes => parseJson(utf8Decode(bytes), dialect),
   }
 }

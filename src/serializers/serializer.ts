@@ -13,4 +13,6 @@ export interface NamedSerializer<T> extends Serializer<T> {
   readonly name: string
   /** The code of the header's serializer fields; 0 for a custom one. */
   readonly code: number
+  /** Whether what is decoded may be, or hold, the bytes that it was decoded from. */
+  readonly keepsBytes: boolean
 }

@@ -41,6 +41,11 @@ export class ValueCodec<V, I = V> {
     return this.#readSchema !== undefined
   }
 
+  /** Whether a decoded value may be, or hold, the bytes that it was decoded from. */
+  get keepsBytes(): boolean {
+    return this.#serializer.keepsBytes
+  }
+
   /** @throws SchemaError, AsyncSchemaError, SerializationError, InvalidArgumentError for undefined */
   encode(value: I, key: unknown): Uint8Array {
     const stored: unknown = this.#schema === undefined ? value : validated(this.#schema, value, key, 'write')

@@ -140,6 +140,11 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     return this.engine.keyCount
   }
 
+  /** True when no value can be in it, as far as the file says: cheaper to ask than `size` of a file that others wrote. @internal */
+  get holdsNothing(): boolean {
+    return this.engine.keyCount === 0
+  }
+
   *keys(): MapIterator<K> {
     for (const cursor = this.walk({}); cursor.next(); ) yield this.keyAt(cursor)
   }

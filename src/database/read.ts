@@ -17,9 +17,10 @@ function wantedValues(state: SyncState, keys: Iterable<string>): WantedValue[] {
 /** All that have to be fetched: like `wantedValues` of every key, in one walk through the index. */
 function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedValue[] {
   const wanted: WantedValue[] = []
+  const { holdsNothing } = local
   for (const [key, entry] of visibleIndex.entries()) {
     if (pending.written.has(key) || pending.deletes.has(key)) continue
-    if ((local.getTimestamp(key) ?? -1) < entry.timestamp) wanted.push({ key, entry })
+    if (holdsNothing || (local.getTimestamp(key) ?? -1) < entry.timestamp) wanted.push({ key, entry })
   }
   return wanted
 }
@@ -29,7 +30,8 @@ export async function loadValues(state: SyncState, fetcher: ValueSource, keys: I
   const wanted = keys ? wantedValues(state, keys) : allWantedValues(state)
   const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
   const grouped = typeof state.pending.numGroups === 'number'
-  meter.begin('fetch', { bytes, groups: grouped ? new Set(wanted.map(({ key }) => state.groupOf(key))).size : wanted.length })
+  if (grouped) for (const value of wanted) value.gid = state.groupOf(value.key)
+  meter.begin('fetch', { bytes, groups: grouped ? new Set(wanted.map(({ gid }) => gid)).size : wanted.length })
   await fetcher.fetch(wanted, { signal, meter })
 }
 

@@ -25,7 +25,8 @@ export class FixedTable {
 
   /** @param positions of all blocks, where whoever made the bytes knows them */
   private constructor(bytes: Uint8Array, header: BookletHeader, positions?: Float64Array) {
-    this.bytes = bytes
+    // A subarray of a Buffer takes several times as long as one of these.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
     this.header = header
     this.layout = blockLayout({ fixed: true, timestamps: false, valueLength: header.valueLength })
     this.#buckets = new Buckets(header.nBuckets)

@@ -22,6 +22,8 @@ export interface LocalFile {
   /** What opening it for writing had to put right; undefined when nothing was wrong. */
   readonly repair?: RepairReport | undefined
   readonly hasTimestamps: boolean
+  /** True when no value can be in it: none has to be looked for. */
+  readonly holdsNothing: boolean
   readonly valueSerializerCode: number
   readonly nBuckets: number
   /** The 200 bytes from which a copy of this database is made. */

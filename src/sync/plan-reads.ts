@@ -8,6 +8,8 @@ import { entryHeaderBytes } from '../format/group.js'
 export interface WantedValue {
   key: string
   entry: IndexEntry
+  /** Its group, where that was found out before: each time hashes the key. */
+  gid?: number | undefined
 }
 
 export interface RangeRead {
@@ -52,7 +54,7 @@ export function planRangeReads(wanted: readonly WantedValue[], limits: ReadPlanL
 export function byGroup(wanted: Iterable<WantedValue>, groupOf: (key: string) => number): Map<number, WantedValue[]> {
   const groups = new Map<number, WantedValue[]>()
   for (const value of wanted) {
-    const gid = groupOf(value.key)
+    const gid = value.gid ?? groupOf(value.key)
     const list = groups.get(gid)
     if (list) list.push(value)
     else groups.set(gid, [value])

@@ -62,8 +62,15 @@ export function takeInNewest(state: SyncState, newest: KeptRemote | undefined): 
 
 /** Keeps those values that would have to be fetched: of a state that the remote has left behind, none. */
 export function keepValues(state: SyncState, kept: Kept): void {
-  for (const { key, timestamp, value } of kept.values()) {
+  const { local, pending } = state
+  // No key comes twice, so a file that was empty has none of those that are still to come.
+  const { holdsNothing } = local
+  const entryToFetch = (key: string) => {
+    if (holdsNothing && pending.written.size === 0 && pending.deletes.size === 0) return state.visibleIndex.get(key)
     const found = state.locate(key)
-    if (found.where === 'remote' && found.entry.timestamp === timestamp) state.local.setBytes(key, value, { timestamp })
+    return found.where === 'remote' ? found.entry : undefined
+  }
+  for (const { key, timestamp, value } of kept.values()) {
+    if (entryToFetch(key)?.timestamp === timestamp) local.setBytes(key, value, { timestamp })
   }
 }

@@ -52,6 +52,9 @@ export class LayeredFile implements LocalFile {
   get hasTimestamps(): boolean {
     return this.#base.hasTimestamps
   }
+  get holdsNothing(): boolean {
+    return this.#overlay.holdsNothing && this.#base.holdsNothing
+  }
   get valueSerializerCode(): number {
     return this.#base.valueSerializerCode
   }

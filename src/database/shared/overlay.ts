@@ -54,6 +54,10 @@ export class Overlay {
     return this.#path
   }
 
+  get holdsNothing(): boolean {
+    return this.#file ? this.#file.holdsNothing : this.#memory.size === 0
+  }
+
   getTimestamp(key: string): number | undefined {
     return this.#file ? this.#file.getTimestamp(key) : this.#memory.get(key)?.timestamp
   }

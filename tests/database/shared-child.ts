@@ -46,8 +46,9 @@ let ended = false
 createInterface({ input: process.stdin }).on('line', () => (ended = true))
 
 say('ready')
-for (let opened = 0; opened < job.opens || !ended; opened++) {
-  const last = ended && opened + 1 >= job.opens
+// The last session begins when it is told to end, so that there is one whenever that comes.
+for (let opened = 0, last = false; !last; opened++) {
+  last = ended && opened + 1 >= job.opens
   const bufferSize = random.pick([1, 1000, 1_000_000])
   const db = await openEbooklet<string>(new StoreConnection(store, 'db.blt'), job.path, { bufferSize })
   say('open')
@@ -73,7 +74,6 @@ for (let opened = 0; opened < job.opens || !ended; opened++) {
   await db.close()
   // Another reader may have kept this process's values beside the file still: only what a session keeps is sure.
   fetched.clear()
-  if (last) break
 }
 say('end')
 process.stdin.destroy()

@@ -1,7 +1,9 @@
 import { fc } from '../support/property.js'
 import { describe, expect, it } from 'vitest'
+import { utf8Decode, utf8Encode } from '../../src/base/bytes.js'
 import { InvalidArgumentError } from '../../src/base/error.js'
 import { DeserializationError, resolveSerializer, SerializationError, serializerByCode, UnsupportedSerializerError, type SerializerName } from '../../src/serializers/index.js'
+import { sampleValues, sharedSerializers } from '../support/samples.js'
 
 describe('the registry', () => {
   it('refuses unknown names and codes with advice', () => {
@@ -27,7 +29,48 @@ describe('the registry', () => {
   })
 })
 
+describe('values read from memory that is used again', () => {
+  it.each(sharedSerializers.filter((name) => !resolveSerializer(name).keepsBytes))('%s holds nothing of the bytes', (name) => {
+    const serializer = resolveSerializer<unknown>(name)
+    for (const value of sampleValues(name, 20)) {
+      const bytes = serializer.encode(value).slice()
+      const found = serializer.decode(bytes)
+      const other = serializer.decode(bytes.slice())
+      bytes.fill(0xff)
+      expect(found).toEqual(other)
+    }
+  })
+
+  it('those that give the bytes themselves say so, as do those of callers', () => {
+    for (const name of ['bytes', 'None', 'msgpack', 'pickle', 'zstd'] as const) expect(resolveSerializer(name).keepsBytes).toBe(true)
+    expect(resolveSerializer({ encode: (value: Uint8Array) => value, decode: (bytes) => bytes }).keepsBytes).toBe(true)
+    const bytes = Uint8Array.of(1, 2)
+    expect(resolveSerializer<Uint8Array>('bytes').decode(bytes).buffer).toBe(bytes.buffer)
+  })
+})
+
 describe('bytes and text', () => {
+  it('text of every length is that of the platform\'s encoder, and encoded texts don\'t share bytes', () => {
+    const encoder = new TextEncoder()
+    const characters = ['a', '\x7f', '\0', '\x80', 'é', '€', '😀', '\ufeff']
+    const kept: [string, Uint8Array][] = []
+    for (let length = 0; length <= 400; length += length < 80 ? 1 : 37) {
+      for (const character of characters) {
+        for (const text of ['x'.repeat(length) + character, character + 'x'.repeat(length), character.repeat(length)]) {
+          kept.push([text, utf8Encode(text)])
+          expect(utf8Decode(encoder.encode(text))).toBe(text)
+        }
+      }
+    }
+    for (const [text, bytes] of kept) expect(bytes).toEqual(encoder.encode(text))
+    for (const length of [1, 8, 16, 31, 33, 400]) {
+      const bad = new Uint8Array(length).fill(0x61)
+      bad[length - 1] = 0xc3
+      expect(() => utf8Decode(bad)).toThrow(TypeError)
+      expect(() => utf8Encode('x'.repeat(length) + '\ud800')).toThrow(TypeError)
+    }
+  })
+
   it('bytes are never a Buffer, and nothing but bytes is taken', () => {
     for (const name of ['bytes', 'None'] as const) {
       const serializer = resolveSerializer<Uint8Array>(name)

@@ -2,6 +2,7 @@
 import type { MemoryTask } from './benches/local-memory.js'
 import { makeBytes, makeKeys, sample } from './data.js'
 import { newFolder, removeFolder } from './folders.js'
+import { peakMemory } from './peak-memory.js'
 import { stores } from './stores/index.js'
 
 const task = JSON.parse(process.argv[2]!) as MemoryTask
@@ -26,4 +27,4 @@ if (store !== undefined) {
     await db.close()
   }
 }
-console.log(process.resourceUsage().maxRSS / 1024)
+console.log(peakMemory())

@@ -1,5 +1,6 @@
 /* tsx bench/remote/memory-child.ts JSON: does one step with a remote in a process of its own, and prints what it took at most. */
 import type * as Ebooklet from '../../src/index.js'
+import { peakMemory } from '../peak-memory.js'
 import type { Place } from './lab.js'
 import { keyOf } from './data.js'
 
@@ -33,4 +34,4 @@ if (step === 'push') {
   await db.load()
   if (db.size !== keys) throw new Error(`${db.size} keys were loaded, not ${keys}`)
 }
-console.log(JSON.stringify({ ms: performance.now() - begun, megabytes: process.resourceUsage().maxRSS / 1024 }))
+console.log(JSON.stringify({ ms: performance.now() - begun, megabytes: peakMemory() }))

@@ -1,4 +1,5 @@
 /* Runs one scenario in a process of its own and prints what came of it: the code of the error and the most memory. */
+import { peakMemory } from '../../bench/peak-memory.js'
 import { HttpConnection, openEbooklet } from '../../src/index.js'
 import { openBooklet, openFixedBooklet } from '../../src/booklet/index.js'
 import { writeRecord } from '../../src/booklet/recovery-record.js'
@@ -76,5 +77,5 @@ try {
 } catch (error) {
   code = (error as { code?: string }).code ?? String((error as Error).stack)
 }
-process.stdout.write(JSON.stringify({ code, megabytes: Math.round(process.resourceUsage().maxRSS / 1024) }))
+process.stdout.write(JSON.stringify({ code, megabytes: Math.round(peakMemory()) }))
 process.exit(0)

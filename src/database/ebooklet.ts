@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { ClosedError, InvalidArgumentError, ReadOnlyError } from '../base/error.js'
 import type { Environment } from '../base/environment.js'
+import { anySignal } from '../base/signals.js'
 import { mapEntries, type MapFunction, type MapModule, type MapOptions } from '../map/index.js'
 import { deleteKey, discardAll, discardKeys, writeValue } from '../sync/edit.js'
 import { dropOldBaseValues } from '../sync/note-bases.js'
@@ -393,7 +394,7 @@ export class Ebooklet<V = unknown, I = V> implements AsyncDisposable {
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {
-    const both = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const both = signal ? anySignal([signal, this.#closing.signal]) : this.#closing.signal
     // Every request of a call listens to it, and there may be many.
     setMaxListeners(0, both)
     return both

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { setMaxListeners } from 'node:events'
 import { ClosedError, ReadOnlyError } from '../../base/error.js'
 import { systemEnvironment, type Environment } from '../../base/environment.js'
+import { anySignal } from '../../base/signals.js'
 import { stringifyJson } from '../../format/json-write.js'
 import type { MapFunction, MapModule, MapOptions } from '../../map/index.js'
 import { RemoteNotFoundError } from '../../sync/errors.js'
@@ -343,7 +344,7 @@ export class RemoteConnGroup implements AsyncDisposable {
   }
 
   #signal(signal: AbortSignal | undefined): AbortSignal {
-    const both = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const both = signal ? anySignal([signal, this.#closing.signal]) : this.#closing.signal
     setMaxListeners(0, both)
     return both
   }

@@ -1,6 +1,7 @@
 /** Writing an object of any size without holding it whole. */
 import { forEachConcurrent } from '../../base/concurrency.js'
 import { InvalidArgumentError } from '../../base/error.js'
+import { anySignal } from '../../base/signals.js'
 import type { ObjectStore, PartLayout, PartPlace, PartUpload, PartUploads, PutOptions, PutResult, UploadedPart } from '../object-store.js'
 import type { ByteBudget } from './byte-budget.js'
 import { md5Of } from './md5.js'
@@ -139,7 +140,7 @@ class Upload {
   async #send(upload: PartUpload, place: PartPlace): Promise<UploadedPart> {
     const { signal, budget, onSent, notes } = this.#options
     const length = this.#lengthOf(place)
-    const stop = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
+    const stop = signal === undefined ? this.#stop.signal : anySignal([signal, this.#stop.signal])
     try {
       return await held(budget, length, stop, async () => {
         const bytes = await readExactly(this.#source, place.offset, length, stop)

@@ -23,6 +23,7 @@ export default tseslint.config(
         { object: 'Date', property: 'now', message: handedIn },
         { object: 'Math', property: 'random', message: handedIn },
         { object: 'crypto', property: 'getRandomValues', message: handedIn },
+        { object: 'AbortSignal', property: 'any', message: 'Use anySignal (base/signals): timeouts may be collected before their time.' },
       ],
       'no-restricted-globals': ['error', { name: 'fetch', message: 'Use an ObjectStore.' }, { name: 'setInterval', message: handedIn }],
     },

@@ -6,6 +6,7 @@ const sources = new WeakMap<AbortSignal, readonly AbortSignal[]>()
 
 /** A signal that aborts with the first of these, for its reason. */
 export function anySignal(signals: readonly AbortSignal[]): AbortSignal {
+  // eslint-disable-next-line no-restricted-properties -- the one place
   const combined = AbortSignal.any([...signals])
   sources.set(combined, signals)
   return combined

@@ -29,26 +29,30 @@ function asciiBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
 
 /** The string of UTF-8 bytes; throws a TypeError on invalid UTF-8. A byte order mark is kept. */
 export function utf8Decode(bytes: Uint8Array): string {
-  return (bytes.length <= SHORT ? asciiText(bytes) : undefined) ?? strictDecoder.decode(bytes)
+  return shortAsciiText(bytes, 0, bytes.length) ?? strictDecoder.decode(bytes)
 }
 
-/* Undefined when there is another character in it. By pieces of sixteen, of eight, and the rest: a call for each character takes longer. */
-function asciiText(bytes: Uint8Array): string | undefined {
-  const { length } = bytes
-  for (let i = 0; i < length; i++) if (bytes[i]! > 127) return undefined
+/**
+ * The text of a part of `bytes`, which needs no array of its own for that; undefined when it is long, or holds anything but
+ * ASCII. By pieces of sixteen, of eight, and the rest: a call for each character takes longer.
+ */
+export function shortAsciiText(bytes: Uint8Array, at: number, length: number): string | undefined {
+  if (length > SHORT) return undefined
+  const end = at + length
+  for (let i = at; i < end; i++) if (bytes[i]! > 127) return undefined
   let text = ''
-  let i = 0
-  for (; i + 16 <= length; i += 16) {
+  let i = at
+  for (; i + 16 <= end; i += 16) {
     text += String.fromCharCode(
       bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!, bytes[i + 4]!, bytes[i + 5]!, bytes[i + 6]!, bytes[i + 7]!,
       bytes[i + 8]!, bytes[i + 9]!, bytes[i + 10]!, bytes[i + 11]!, bytes[i + 12]!, bytes[i + 13]!, bytes[i + 14]!, bytes[i + 15]!,
     )
   }
-  if (i + 8 <= length) {
+  if (i + 8 <= end) {
     text += String.fromCharCode(bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!, bytes[i + 4]!, bytes[i + 5]!, bytes[i + 6]!, bytes[i + 7]!)
     i += 8
   }
-  for (; i < length; i++) text += String.fromCharCode(bytes[i]!)
+  for (; i < end; i++) text += String.fromCharCode(bytes[i]!)
   return text
 }
 

@@ -56,6 +56,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   /** @internal */
   protected readonly opened: Opened
   readonly #keys: NamedSerializer<K>
+  readonly #keysAreText: boolean
   readonly #values: ValueCodec<V, I>
   #looked = false
 
@@ -68,6 +69,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
     this.openedClean = opened.clean
     this.repair = opened.repair
     this.#keys = keys
+    this.#keysAreText = keys.name === 'str'
     this.#values = values
     // Opening for writing has looked already.
     this.#looked = opened.clean || !opened.engine.readonly
@@ -208,7 +210,7 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
   /** Keys, timestamps and serialized values. */
   *rawEntries(): Generator<RawEntry<K>> {
     for (const cursor = this.walk({ values: true }); cursor.next(); ) {
-      yield { key: this.keyAt(cursor), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.value() }
+      yield { key: this.keyAt(cursor), timestamp: this.#timestampOf(cursor.head.timestamp), value: cursor.takeValue() }
     }
   }
 
@@ -345,11 +347,13 @@ export abstract class BookletBase<K, V, I = V> implements Omit<Map<K, V>, 'set' 
 
   /** @internal */
   protected keyAt(cursor: BlockCursor): K {
+    const text = this.#keysAreText ? cursor.shortKeyText() : undefined
+    if (text !== undefined) return text as K
     return this.#keys.decode(this.#keys.keepsBytes ? cursor.key() : cursor.keyView())
   }
 
   #valueAt(cursor: BlockCursor, key: K | undefined): V {
-    return this.#values.decode(this.#values.keepsBytes ? cursor.value() : cursor.valueView(), key)
+    return this.#values.decode(this.#values.keepsBytes ? cursor.takeValue() : cursor.valueView(), key)
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { FormatError } from '../base/error.js'
-import { ownCopy } from '../base/small-bytes.js'
+import { shortAsciiText } from '../base/bytes.js'
+import { SMALL } from '../base/small-bytes.js'
 import { type BlockHead, DEAD, newBlockHead, readBlockHead, readDigest } from '../format/block.js'
 import { type Digest, newDigest } from '../format/blake2s.js'
 import { isInternalKeyAt } from '../format/internal-keys.js'
@@ -9,6 +10,8 @@ import { ChangedWhileIteratingError } from './errors.js'
 const FIRST_CHUNK = 0x4000
 const LARGEST_CHUNK = 0x100000
 const HEAD_CHUNK = 0x1000
+/* Chunks of which parts were given away: who keeps one value keeps so much. */
+const GIVEN_CHUNK = 0x4000
 
 export interface CursorOptions {
   /** Whether values are going to be read: then large ones are read along with their heads. */
@@ -31,10 +34,12 @@ export class BlockCursor {
   #nextPosition: number
   /* Index into the engine's list of positions, where it has one. */
   #listed = 0
-  #chunk: Uint8Array = new Uint8Array(FIRST_CHUNK)
+  #chunk: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_CHUNK)
   #chunkSize = FIRST_CHUNK
   #chunkStart = 0
   #chunkLength = 0
+  /* Whether a value that somebody has lies in the chunk: it is not read into again. */
+  #given = false
   #timestampChanges: number
 
   constructor(engine: Engine, options: CursorOptions = {}) {
@@ -117,8 +122,9 @@ export class BlockCursor {
     // When values are skipped and large, reading on would read them for nothing.
     if (sequential) this.#chunkSize = Math.min(this.#chunkSize * 2, LARGEST_CHUNK)
     else if (!this.#values) this.#chunkSize = HEAD_CHUNK
-    const size = Math.max(length, this.#chunkSize)
-    if (this.#chunk.length < size) this.#chunk = new Uint8Array(size)
+    const size = Math.max(length, this.#given ? GIVEN_CHUNK : this.#chunkSize)
+    if (this.#given || this.#chunk.length < size) this.#chunk = new Uint8Array(size)
+    this.#given = false
     this.#chunkStart = position
     this.#chunkLength = this.#engine.read(position, this.#chunk.subarray(0, size))
     return this.#chunkLength >= length
@@ -134,6 +140,11 @@ export class BlockCursor {
   keyView(): Uint8Array {
     const at = this.position - this.#chunkStart + this.#engine.layout.headerLength
     return this.#chunk.subarray(at, at + this.head.keyLength)
+  }
+
+  /** The key as text, where it is short and ASCII: mostly it is, and needs no array then. */
+  shortKeyText(): string | undefined {
+    return shortAsciiText(this.#chunk, this.position - this.#chunkStart + this.#engine.layout.headerLength, this.head.keyLength)
   }
 
   /** The fields before the key, as bytes of their own. */
@@ -160,14 +171,22 @@ export class BlockCursor {
     return this.position + this.#engine.layout.headerLength + this.head.keyLength
   }
 
-  /** The value of the block, as bytes of its own. */
-  value(): Uint8Array<ArrayBuffer> {
+  /**
+   * The value of the block, as bytes of its own; not to be asked for twice, nor the key after it. A small one stays where it was
+   * read, moved over its key to where a view of longer numbers may begin: a copy elsewhere takes three times as long.
+   */
+  takeValue(): Uint8Array<ArrayBuffer> {
     const { valueLength } = this.head
     const at = this.valueOffset - this.#chunkStart
-    return at + valueLength <= this.#chunkLength ? ownCopy(this.#chunk, at, valueLength) : this.#readValue()
+    if (at + valueLength > this.#chunkLength) return this.#readValue()
+    if (valueLength > SMALL) return this.#chunk.slice(at, at + valueLength)
+    const start = at & ~7
+    if (start !== at) this.#chunk.copyWithin(start, at, at + valueLength)
+    this.#given = true
+    return new Uint8Array(this.#chunk.buffer, start, valueLength)
   }
 
-  /** The same, valid until the next step. */
+  /** The value, valid until the next step. */
   valueView(): Uint8Array {
     const { valueLength } = this.head
     const at = this.valueOffset - this.#chunkStart

@@ -23,19 +23,32 @@ const words = new Int32Array(16)
 const wordBytes = new Uint8Array(words.buffer)
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
+/* Written out: a call of `set` takes a sixth of the time of a hash. */
 function start(digestLength: number): void {
-  state.set(IV)
-  state[0]! ^= 0x01010000 ^ digestLength
+  state[0] = IV[0]! ^ 0x01010000 ^ digestLength
+  state[1] = IV[1]!
+  state[2] = IV[2]!
+  state[3] = IV[3]!
+  state[4] = IV[4]!
+  state[5] = IV[5]!
+  state[6] = IV[6]!
+  state[7] = IV[7]!
 }
+
+/* How many bytes of `words` may be other than zero. */
+let loaded = 0
 
 /* Loads up to 64 bytes as little-endian words, padded with zeros. */
 function load(bytes: Uint8Array, from: number, to: number): void {
-  words.fill(0)
+  const length = to - from
   if (littleEndian) {
-    for (let i = from, j = 0; i < to; i++, j++) wordBytes[j] = bytes[i]!
+    for (let i = 0; i < length; i++) wordBytes[i] = bytes[from + i]!
+    for (let i = length; i < loaded; i++) wordBytes[i] = 0
   } else {
-    for (let i = from, j = 0; i < to; i++, j++) words[j >> 2]! |= bytes[i]! << ((j & 3) * 8)
+    words.fill(0)
+    for (let i = 0; i < length; i++) words[i >> 2]! |= bytes[from + i]! << ((i & 3) * 8)
   }
+  loaded = length
 }
 
 /*

@@ -37,14 +37,15 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24
 }
 
+/* `| 0` takes the lower 32 bits of any whole number up to 2^53; `%` of doubles is a call. */
 export function writeU48(bytes: Uint8Array, at: number, value: number): void {
-  writeU32(bytes, at, value % 0x100000000)
-  writeU16(bytes, at + 4, Math.floor(value / 0x100000000))
+  writeU32(bytes, at, value | 0)
+  writeU16(bytes, at + 4, (value / 0x100000000) | 0)
 }
 
 export function writeU56(bytes: Uint8Array, at: number, value: number): void {
-  writeU32(bytes, at, value % 0x100000000)
-  const high = Math.floor(value / 0x100000000)
+  writeU32(bytes, at, value | 0)
+  const high = (value / 0x100000000) | 0
   writeU16(bytes, at + 4, high)
   bytes[at + 6] = high >>> 16
 }

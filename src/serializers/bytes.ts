@@ -3,9 +3,9 @@ import { utf8Decode, utf8Encode } from '../base/bytes.js'
 import { describe } from '../format/json-write.js'
 import type { Serializer } from './serializer.js'
 
-/** Raw bytes. What is decoded is a view of what was given, never a Buffer. */
+/** Raw bytes. What is encoded is what was given; what is decoded is a view of it, never a Buffer. */
 export const bytesSerializer: Serializer<Uint8Array> = {
-  encode: value => asPlainBytes(value),
+  encode: value => checkBytes(value),
   decode: bytes => asPlainBytes(bytes),
 }
 
@@ -20,7 +20,12 @@ export const textSerializer: Serializer<string> = {
 
 /** A plain Uint8Array on the same memory; Buffers behave differently (slice, toString, JSON). */
 export function asPlainBytes(value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw new InvalidArgumentError(`bytes (a Uint8Array) are expected, this is ${describe(value)}.`)
-  if (Object.getPrototypeOf(value) === Uint8Array.prototype) return value
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  const bytes = checkBytes(value)
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function checkBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  throw new InvalidArgumentError(`bytes (a Uint8Array) are expected, this is ${describe(value)}.`)
 }

@@ -116,6 +116,32 @@ describe('as a Map', () => {
     expect(booklet.get('a')).toEqual(Uint8Array.of(1, 2, 3))
   })
 
+  test.each(['entries', 'values', 'rawEntries'] as const)('so do those of %s, each where a view of longer numbers may begin', (how) => {
+    const booklet = openBooklet<string, Uint8Array>(null, { valueSerializer: 'bytes' })
+    // Heads at every offset, values across the ends of what is read at once, and some too long to lie beside others.
+    const expected = Array.from({ length: 3000 }, (_, i): [string, Uint8Array] => [`${i}${'k'.repeat(i % 19)}`, new Uint8Array(i % 700 === 0 ? 5000 : i % 37).fill(i)])
+    for (const [key, value] of expected) booklet.set(key, value)
+    for (const sync of [false, true]) {
+      if (sync) booklet.sync()
+      const walk = {
+        entries: () => booklet.entries(),
+        values: () => [...booklet.values()].map((value, i): [string, Uint8Array] => [expected[i]![0], value]),
+        rawEntries: () => [...booklet.rawEntries()].map(({ key, value }): [string, Uint8Array] => [key, value]),
+      }
+      const got: [string, Uint8Array][] = []
+      let last: Uint8Array | undefined
+      for (const [key, value] of walk[how]()) {
+        expect(value.byteOffset % 8).toBe(0)
+        got.push([key, value.slice()])
+        // To write to one of them harms neither the next ones nor the file.
+        last?.fill(0xee)
+        last = value
+      }
+      expect(got).toEqual(expected)
+    }
+    expect([...booklet]).toEqual(expected)
+  })
+
   test('reading while iterating is fine, changing is not, timestamps are', () => {
     const booklet = openBooklet<string, number>(null)
     for (let i = 0; i < 10; i++) booklet.set(`k${i}`, i)

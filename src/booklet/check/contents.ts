@@ -47,7 +47,7 @@ export function checkContents(engine: Engine, options: ContentOptions, findings:
     const named = () => ({ position: cursor.position, ...namedKey(key, keys?.name === 'str') })
     if (keys) attempt(() => keys.decode(key), (reason) => findings.add(bookletFinding('bad-key', { ...named(), reason })))
     if (limited && cursor.head.valueLength <= options.maxValueBytes) {
-      attempt(() => limited.decode(cursor.value()), (reason) => findings.add(bookletFinding('bad-value', { ...named(), reason })))
+      attempt(() => limited.decode(cursor.valueView()), (reason) => findings.add(bookletFinding('bad-value', { ...named(), reason })))
     }
   }
 }

@@ -7,6 +7,7 @@ import { readU56, writeU48, writeU56 } from '../format/integers.js'
 import { BlockCursor } from './block-cursor.js'
 import { crc32 } from './crc32.js'
 import type { Engine } from './engine.js'
+import { NumberTable } from './number-table.js'
 import { PointerPatches } from './patches.js'
 import { writeRecord } from './recovery-record.js'
 import { enterRewriting, leaveRewriting } from './rewriting-mark.js'
@@ -34,7 +35,7 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
   const blocksEnd = tail.end
   const positions = engine.livePositions && stillLive(engine)
   let header = engine.header
-  let heads: Map<number, number> | undefined
+  let heads: NumberTable | undefined
   try {
     if (grow === undefined) heads = linkIntoIndex(engine, tail, redo)
     else header = linkIntoNewIndex(engine, tail, redo, grow)
@@ -53,7 +54,7 @@ export function commitPending(engine: Engine, now: number, grow: number | undefi
     engine.syncFailed = true
     throw error
   }
-  if (heads) for (const [bucket, head] of heads) engine.index.update(bucket, head)
+  heads?.forEach((bucket, head) => engine.index.update(bucket, head))
 }
 
 function finish(engine: Engine, list: Uint8Array, header: BookletHeader, newLength: number, now: number): void {
@@ -110,26 +111,26 @@ function stillLive(engine: Engine): Float64Array {
 }
 
 /* Takes replaced blocks out of their chains and puts new ones at the head of theirs. Returns the changed heads. */
-function linkIntoIndex(engine: Engine, tail: Tail, redo: RedoList): Map<number, number> {
-  const { index, buckets } = engine
-  const heads = new Map<number, number>()
+function linkIntoIndex(engine: Engine, tail: Tail, redo: RedoList): NumberTable {
+  const { index, buckets, pending } = engine
+  const heads = new NumberTable(pending.count)
   unlinkReplaced(engine, heads, redo)
   linkNew(engine, tail, buckets, (bucket, position) => {
-    const head = heads.get(bucket) ?? index.head(bucket)
+    const changed = heads.get(bucket)
     heads.set(bucket, position)
-    return head
+    return changed < 0 ? index.head(bucket) : changed
   })
-  for (const [bucket, head] of heads) redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head)
+  heads.forEach((bucket, head) => redo.addPointer('pointer', index.positionOf(bucket), index.head(bucket), head))
   addOverwrites(engine, redo)
   addKills(engine, redo)
   return heads
 }
 
 /* Leads chains past replaced blocks: from the last valid block (or the bucket) before them to the next one behind. */
-function unlinkReplaced(engine: Engine, heads: Map<number, number>, redo: RedoList): void {
+function unlinkReplaced(engine: Engine, heads: NumberTable, redo: RedoList): void {
   const { pending, buckets } = engine
   const digest = newDigest()
-  const removed = new Map<number, number>()
+  const removed = new NumberTable()
   for (let entry = 0; entry < pending.count; entry++) if (pending.replaces(entry) !== 0) removed.set(pending.replaces(entry), pending.next(entry))
   for (let entry = 0; entry < pending.count; entry++) {
     const replaced = pending.replaces(entry)
@@ -143,10 +144,10 @@ function unlinkReplaced(engine: Engine, heads: Map<number, number>, redo: RedoLi
   }
 }
 
-function nextValid(engine: Engine, removed: ReadonlyMap<number, number>, position: number): number {
-  let next: number | undefined = position
+function nextValid(engine: Engine, removed: NumberTable, position: number): number {
+  let next = position
   let valid = position
-  for (let steps = 0; next !== undefined; steps++) {
+  for (let steps = 0; next >= 0; steps++) {
     if (steps > removed.size) throw new FormatError(`${engine.path} is damaged: a chain of its index runs in a circle at ${position}. Open it anew to repair it.`)
     valid = next
     next = removed.get(next)

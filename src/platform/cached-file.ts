@@ -100,7 +100,7 @@ export class CachedFile implements RandomAccessFile {
 
   /* Room for the whole file: memory is taken when chunks are loaded. */
   #grow(): void {
-    const room = Math.max(this.#size, Math.min(this.#limit, this.#bytes.length * 1.5))
+    const room = Math.max(this.#size, Math.min(this.#limit, this.#bytes.length * 2))
     const chunks = Math.ceil(room / CHUNK)
     const bytes = new Uint8Array(chunks * CHUNK)
     const loaded = new Uint8Array(chunks)

@@ -46,7 +46,7 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
   })
   state.observers.committed(own)
   const replaced = state.pending.replacePending
-  state.pending.settle([...uploaded.written, ...uploaded.deleted])
+  state.pending.settle([...uploaded.written, ...uploaded.withdrawn, ...uploaded.deleted])
   // Also a delete that was made while the push ran and left with it: kept, it would hit what a rival writes later.
   for (const key of [...state.pending.deletes]) if (!index.has(key)) state.pending.forget(key)
   const etag = put.etag === '' ? undefined : put.etag
@@ -61,8 +61,16 @@ export async function commit(context: PushContext, uploaded: Uploaded, revision:
 /** What those who watch must not be told as somebody else's. */
 function ownCommit({ pending, index, remote }: SyncState, uploaded: Uploaded, after: SeenRemote): OwnCommit {
   const replaces = pending.replacePending
-  const keys = new Set([...uploaded.written, ...(replaces ? index.keys() : uploaded.deleted)])
-  return { after, keys, replaces, metadata: pending.metaPending || (replaces && remote.metaSection !== null) }
+  // Mostly nobody watches, and then nobody asks for them.
+  let keys: ReadonlySet<string> | undefined
+  return {
+    after,
+    get keys() {
+      return (keys ??= new Set([...uploaded.written, ...uploaded.withdrawn, ...(replaces ? index.keys() : uploaded.deleted)]))
+    },
+    replaces,
+    metadata: pending.metaPending || (replaces && remote.metaSection !== null),
+  }
 }
 
 function dbMetadata(state: SyncState, timestamp: number): Record<string, string> {

@@ -23,9 +23,7 @@ export function nextMetaSection(state: SyncState, timestamp: number): Uint8Array
 }
 
 /** @param timestamp of the commit, µs */
-export function nextIndex(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'written' | 'deleted'>, timestamp: number): RemoteIndex {
-  // What was taken back while the push ran was not uploaded: it goes, too.
-  const withdrawn = uploaded.written.filter((key) => !uploaded.entries.has(key))
+export function nextIndex(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'withdrawn' | 'deleted'>, timestamp: number): RemoteIndex {
   const before = state.pending.replacePending ? RemoteIndex.empty() : state.index
-  return before.after({ set: uploaded.entries, gone: [...uploaded.deleted, ...withdrawn] }, { minBuckets: state.local.nBuckets, timestamp })
+  return before.after({ set: uploaded.entries, gone: [...uploaded.deleted, ...uploaded.withdrawn] }, { minBuckets: state.local.nBuckets, timestamp })
 }

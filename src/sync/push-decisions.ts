@@ -30,5 +30,5 @@ export function deletedValues({ pending }: SyncState): string[] {
 export function isWorthACommit(state: SyncState, uploaded: Uploaded): boolean {
   if (uploaded.failures.length === 0) return true
   if (state.pending.replacePending) return false
-  return uploaded.written.length > 0 || uploaded.deleted.length > 0 || state.pending.metaPending
+  return uploaded.written.length > 0 || uploaded.withdrawn.length > 0 || uploaded.deleted.length > 0 || state.pending.metaPending
 }

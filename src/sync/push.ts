@@ -92,8 +92,7 @@ async function pushMerged(context: PushContext, record: UploadRecord, options: P
     ...nothingPushed,
     updated: true,
     ok: uploaded.failures.length === 0,
-    // What was taken back while the push ran has not been written.
-    written: uploaded.written.filter((key) => uploaded.entries.has(key)),
+    written: uploaded.written,
     deleted: uploaded.deleted,
     objectsUploaded: uploaded.objects,
     bytesUploaded: uploaded.bytes,

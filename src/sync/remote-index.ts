@@ -52,20 +52,19 @@ export class RemoteIndex {
    * @param options.timestamp of the commit, µs
    */
   after(changes: IndexChanges, options: { minBuckets: number; timestamp: number }): RemoteIndex {
-    const places = this.#placesOf(changes)
-    const count = this.size - places.gone + places.added
+    const { changed, gone, added } = this.#placesOf(changes)
+    const count = this.size - gone + added.length
     const uuid = this.#table?.header.uuid ?? newUuid(systemEnvironment())
     const buckets = bucketsFor(count, options.minBuckets)
     const writer = new FixedTableWriter({ buckets, valueLength: INDEX_ENTRY_BYTES, keySerializer, uuid, timestamp: options.timestamp, expected: this.bytes.length })
     const table = this.#table
     for (const position of table?.positions ?? []) {
-      const change = places.changed.get(position)
+      const change = changed.get(position)
       if (change === null || this.#hidden.has(position)) continue
       const at = writer.copy(table!, position)
       if (change) writeIndexEntry(writer.bytes, at, change)
     }
-    for (const [key, entry] of changes.set) {
-      if (this.#find(key) !== undefined) continue
+    for (const [key, entry] of added) {
       const at = writer.add(utf8Encode(key))
       writeIndexEntry(writer.bytes, at, entry)
     }
@@ -120,25 +119,24 @@ export class RemoteIndex {
     return readIndexEntry(this.bytes, this.#table!.valueAt(position))
   }
 
-  /* What becomes of the entries that are here: null = it goes. */
+  /* What becomes of the entries that are here (null: it goes), and those that are not. */
   #placesOf({ set, gone }: IndexChanges) {
     const changed = new Map<number, IndexEntry | null>()
-    let added = 0
+    const added: [string, IndexEntry][] = []
     for (const key of gone) {
       const position = this.#find(key)
       if (position !== undefined) changed.set(position, null)
     }
-    const before = changed.size
-    let kept = 0
-    for (const [key, entry] of set) {
-      const position = this.#find(key)
-      if (position === undefined) added++
+    let left = changed.size
+    for (const each of set) {
+      const position = this.#find(each[0])
+      if (position === undefined) added.push(each)
       else {
-        if (changed.get(position) === null) kept++
-        changed.set(position, entry)
+        if (changed.get(position) === null) left--
+        changed.set(position, each[1])
       }
     }
-    return { changed, added, gone: before - kept }
+    return { changed, gone: left, added }
   }
 }
 

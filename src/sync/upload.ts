@@ -20,7 +20,7 @@ import type { SyncState } from './state.js'
 import type { Transfer } from './transfer.js'
 
 /** Groups that are laid out and sent side by side. What is in memory of them, the transfer bounds. */
-const groupsAtOnce = 6
+const groupsAtOnce = 16
 /** Single values that are sent side by side. */
 const valuesAtOnce = 32
 
@@ -29,6 +29,8 @@ export interface Uploaded {
   entries: Map<string, IndexEntry>
   /** Pending writes that are now uploaded. */
   written: string[]
+  /** Pending writes that were taken back while the push ran: there was nothing to upload. */
+  withdrawn: string[]
   /** Keys that leave the index. */
   deleted: string[]
   /** New generation by group; null for a group that became empty. */
@@ -53,7 +55,7 @@ export interface UploadContext {
 }
 
 export function nothingUploaded(): Uploaded {
-  return { entries: new Map(), written: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
+  return { entries: new Map(), written: [], withdrawn: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
 }
 
 /** Where values of the local file lie. */
@@ -92,10 +94,12 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
   const deleted = plan.kept.filter((key) => state.pending.deletes.has(key))
   // From here on the group is what is here now, whatever is set or deleted while it is sent.
   const { members } = kept
+  const written: string[] = []
+  const withdrawn: string[] = []
   for (const key of plan.written) {
     const member = writtenMember(state, key)
-    // A write that was taken back while the push runs is left out.
     if (member) members.push(member)
+    ;(member ? written : withdrawn).push(key)
   }
   if (members.length > 0) {
     const layout = new GroupLayout(members)
@@ -108,7 +112,8 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
     done.generations.set(plan.gid, null)
   }
   // One by one: a call takes only so many arguments.
-  for (const key of plan.written) done.written.push(key)
+  for (const key of written) done.written.push(key)
+  for (const key of withdrawn) done.withdrawn.push(key)
   for (const keys of [plan.deleted, deleted]) for (const key of keys) done.deleted.push(key)
 }
 

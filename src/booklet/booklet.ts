@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../base/error.js'
+import { type Digest, newDigest } from '../format/blake2s.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
 import { type NamedSerializer, resolveSerializer } from '../serializers/index.js'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
@@ -94,6 +95,21 @@ export class Booklet<K = string, V = unknown, I = V> extends BookletBase<K, V, I
   *timestamps(): Generator<[K, number]> {
     if (!this.engine.layout.timestamps) throw new InvalidArgumentError('the entries of this file carry no timestamps')
     for (const cursor = this.walk({}); cursor.next(); ) yield [this.keyAt(cursor), cursor.head.timestamp]
+  }
+
+  /**
+   * Takes entries of another file over as they stand: their keys are not hashed again, so it has to be one that this process wrote.
+   *
+   * @param wants whether to take an entry, by the digest of its key (valid during the call) and its timestamp, µs
+   * @internal
+   */
+  takeOver(from: Booklet<K, V, I>, wants: (digest: Digest, timestamp: number) => boolean): void {
+    const digest = newDigest()
+    for (const cursor = from.walk({ values: true }); cursor.next(); ) {
+      const { timestamp } = cursor.head
+      cursor.digest(digest)
+      if (wants(digest, timestamp)) this.engine.putDigested(digest, cursor.keyView(), cursor.valueView(), timestamp)
+    }
   }
 
   /** Any JSON value that describes the file; undefined when there is none. Setting undefined removes it. */

@@ -15,7 +15,7 @@ import {
   TIMESTAMP_AT,
   writeBlockHead,
 } from '../format/block.js'
-import { type Digest, digestKey, newDigest } from '../format/blake2s.js'
+import { copyDigest, type Digest, digestKey, newDigest } from '../format/blake2s.js'
 import { BUCKET_LENGTH, type BookletHeader, HEADER_LENGTH, NOT_CLOSED, patchHeader } from '../format/booklet-header.js'
 import { Buckets } from '../format/bucket.js'
 import { writeU56 } from '../format/integers.js'
@@ -279,10 +279,20 @@ export class Engine {
   }
 
   put(key: Uint8Array, value: Uint8Array, timestamp: number): void {
+    digestKey(key, this.#digest)
+    this.#put(key, value, timestamp)
+  }
+
+  /** The same with a key whose digest is known. */
+  putDigested(digest: Digest, key: Uint8Array, value: Uint8Array, timestamp: number): void {
+    copyDigest(digest, this.#digest)
+    this.#put(key, value, timestamp)
+  }
+
+  #put(key: Uint8Array, value: Uint8Array, timestamp: number): void {
     this.checkWritable()
     this.checkLengths(key, value)
     const digest = this.#digest
-    digestKey(key, digest)
     const entry = this.pending.find(digest)
     const replaced = entry < 0 && this.#findSynced(digest) ? this.found : undefined
     const position = this.#append(key, value, timestamp)

@@ -134,6 +134,13 @@ export function newDigest(): Digest {
   return { w0: 0, w1: 0, w2: 0, w3: 0 }
 }
 
+export function copyDigest(from: Digest, to: Digest): void {
+  to.w0 = from.w0
+  to.w1 = from.w1
+  to.w2 = from.w2
+  to.w3 = from.w3
+}
+
 /** Puts the 13-byte digest of a key into `out`. */
 export function digestKey(key: Uint8Array, out: Digest): void {
   start(DIGEST_LENGTH)

@@ -50,11 +50,16 @@ export class FixedTable {
   /** Where the block of a key lies; undefined when there is none. @throws FormatError when its chain is damaged */
   find(key: Uint8Array): number | undefined {
     digestKey(key, this.#digest)
+    return this.findDigest(this.#digest)
+  }
+
+  /** The same for a key whose digest is known. */
+  findDigest(digest: Digest): number | undefined {
     let steps = this.#most
-    for (let at = this.#chainOf(this.#buckets.of(this.#digest)); at > LAST; ) {
+    for (let at = this.#chainOf(this.#buckets.of(digest)); at > LAST; ) {
       const { next } = this.#blockAt(at)
       if (next === DEAD) return undefined
-      if (hasDigest(this.bytes, at, this.#digest)) return at
+      if (hasDigest(this.bytes, at, digest)) return at
       if (steps-- === 0) throw this.#damaged(at)
       at = next
     }

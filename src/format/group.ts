@@ -1,4 +1,4 @@
-import { equalBytes, utf8Decode, utf8Encode } from '../base/bytes.js'
+import { utf8Decode, utf8Encode } from '../base/bytes.js'
 import { FormatError } from '../base/error.js'
 import { GroupTooLargeError } from './errors.js'
 import { countBytes, fixedBytes, GroupLayout, keyLengthBytes, MAX_GROUP_BYTES, timestampBytes, valueLengthBytes } from './group-layout.js'
@@ -119,24 +119,28 @@ export function entryHeaderBytes(key: string): number {
  * Checks and takes one entry out of a piece of a group object, as a ranged read gives it.
  *
  * @param piece bytes of the group object
- * @param at where in `piece` the entry should start: the offset of its value less `entryHeaderBytes(key)`
+ * @param at where in `piece` the value should start
  * @returns the entry (its value a view of `piece`), or undefined when another key or length stands there,
- *   or the piece ends too early: then read the whole object
+ *   or the piece doesn't hold all of the entry: then read the whole object
  */
 export function takeEntry(piece: Uint8Array, at: number, key: string, length: number): { timestamp: number; value: Uint8Array } | undefined {
   const timestamp = takeEntryHeader(piece, at, key, length)
-  const start = at + entryHeaderBytes(key)
-  if (timestamp === undefined || start + length > piece.length) return undefined
-  return { timestamp, value: piece.subarray(start, start + length) }
+  if (timestamp === undefined || at + length > piece.length) return undefined
+  return { timestamp, value: piece.subarray(at, at + length) }
 }
 
 /** The timestamp of an entry whose header is in the piece, the value or not; undefined when another key or length stands there. */
 export function takeEntryHeader(piece: Uint8Array, at: number, key: string, length: number): number | undefined {
   const keyBytes = utf8Encode(key)
-  if (at < 0 || at + fixedBytes + keyBytes.length > piece.length) return undefined
-  const view = new DataView(piece.buffer, piece.byteOffset, piece.length)
-  const keyEnd = at + keyLengthBytes + keyBytes.length
-  if (view.getUint16(at) !== keyBytes.length || view.getUint32(keyEnd + timestampBytes) !== length) return undefined
-  if (!equalBytes(piece.subarray(at + keyLengthBytes, keyEnd), keyBytes)) return undefined
+  const keyEnd = at - timestampBytes - valueLengthBytes
+  const keyStart = keyEnd - keyBytes.length
+  const start = keyStart - keyLengthBytes
+  if (start < 0 || at > piece.length) return undefined
+  // Not by a DataView: one for each entry takes longer than all the rest.
+  const keyLength = (piece[start]! << 8) | piece[start + 1]!
+  const lengthAt = keyEnd + timestampBytes
+  const found = ((piece[lengthAt]! << 24) | (piece[lengthAt + 1]! << 16) | (piece[lengthAt + 2]! << 8) | piece[lengthAt + 3]!) >>> 0
+  if (keyLength !== keyBytes.length || found !== length) return undefined
+  for (let i = 0; i < keyLength; i++) if (piece[keyStart + i] !== keyBytes[i]) return undefined
   return readTimestamp(piece, keyEnd)
 }

@@ -1,6 +1,6 @@
 /** Getting values from the remote and keeping them in the local file. */
 import type { Environment } from '../base/environment.js'
-import { entryHeaderBytes, MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
+import { MAX_GROUP_BYTES, takeEntry } from '../format/group.js'
 import { groupId } from '../format/group-id.js'
 import { format1GroupKey, groupKey, valueKey } from '../format/names.js'
 import type { GetResult } from '../store/object-store.js'
@@ -303,8 +303,7 @@ export class ValueFetcher implements ValueSource {
     if (result.status !== 'ok') return range.wanted
     const unread: WantedValue[] = []
     for (const value of range.wanted) {
-      const headerAt = value.entry.offset - entryHeaderBytes(value.key) - result.offset
-      const found = takeEntry(result.bytes, headerAt, value.key, value.entry.length)
+      const found = takeEntry(result.bytes, value.entry.offset - result.offset, value.key, value.entry.length)
       if (found && this.#isCurrent(found, value)) this.#keep(value, found.value, options)
       else unread.push(value)
     }

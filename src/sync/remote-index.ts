@@ -3,11 +3,13 @@ import { utf8Decode, utf8Encode } from '../base/bytes.js'
 import { systemEnvironment } from '../base/environment.js'
 import { FormatError } from '../base/error.js'
 import { newUuid } from '../base/uuid.js'
+import type { Digest } from '../format/blake2s.js'
 import { FixedTable } from '../format/fixed-table.js'
 import { FixedTableWriter } from '../format/fixed-table-writer.js'
 import { groupIdOfBytes } from '../format/group-id.js'
 import { INDEX_ENTRY_BYTES, readIndexEntry, writeIndexEntry, type IndexEntry } from '../format/index-entry.js'
 import { METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY } from '../format/internal-keys.js'
+import { readTimestamp } from '../format/timestamp.js'
 
 /* In format 1 the metadata has an entry among those of the keys. None of these can be a key of a user. */
 const internalKeys = [METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY]
@@ -82,6 +84,12 @@ export class RemoteIndex {
   get(key: string): IndexEntry | undefined {
     const position = this.#find(key)
     return position === undefined ? undefined : this.#entryAt(position)
+  }
+
+  /** µs of the entry of a key, by the key's digest; undefined when there is none. */
+  timestampOf(digest: Digest): number | undefined {
+    const position = this.#table?.findDigest(digest)
+    return position === undefined || this.#hidden.has(position) ? undefined : readTimestamp(this.bytes, this.#table!.valueAt(position))
   }
 
   /** Where the entry of a key lies in `bytes`; undefined when there is none. No two lie less than 36 bytes apart. */

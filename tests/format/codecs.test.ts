@@ -74,12 +74,12 @@ describe('group objects', () => {
       for (const { key, timestamp, value, offset } of decoded) {
         const start = offset - entryHeaderBytes(key)
         const piece = bytes.subarray(Math.max(0, start - 3), offset + value.length)
-        const at = start - Math.max(0, start - 3)
+        const at = offset - Math.max(0, start - 3)
         expect(takeEntry(piece, at, key, value.length)).toEqual({ timestamp, value })
         expect(takeEntry(piece, at, `${key}x`, value.length)).toBeUndefined()
         expect(takeEntry(piece, at, key, value.length + 1)).toBeUndefined()
         expect(takeEntry(piece.subarray(0, -1), at, key, value.length)).toBeUndefined()
-        expect(takeEntry(piece, -1, key, value.length)).toBeUndefined()
+        expect(takeEntry(piece, entryHeaderBytes(key) - 1, key, value.length)).toBeUndefined()
       }
     }), { numRuns: 200 })
   })

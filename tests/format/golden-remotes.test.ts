@@ -84,7 +84,7 @@ describe.each(remotes.map(remote => [remote.name, remote] as const))('%s', (_nam
         const { offset, length } = index[entry.key] as IndexEntry
         const start = offset - entryHeaderBytes(entry.key)
         const piece = bytes.subarray(start, offset + length)
-        expect(takeEntry(piece, 0, entry.key, length)).toEqual({ timestamp: entry.timestamp, value: entry.value })
+        expect(takeEntry(piece, offset - start, entry.key, length)).toEqual({ timestamp: entry.timestamp, value: entry.value })
       }
     }
     if (numGroups > 0) expect([...seen].sort()).toEqual(Object.keys(index).sort())

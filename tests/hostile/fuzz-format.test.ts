@@ -3,7 +3,7 @@ import { fromBase64, utf8Encode } from '../../src/base/bytes.js'
 import { decodeDbMetadata, encodeDbMetadata } from '../../src/format/db-metadata.js'
 import { decodeDbPayload, decodeMetaSection } from '../../src/format/db-object.js'
 import { decodeHeader } from '../../src/format/booklet-header.js'
-import { decodeGroup, takeEntry } from '../../src/format/group.js'
+import { decodeGroup, entryHeaderBytes, takeEntry } from '../../src/format/group.js'
 import { decodeJournal } from '../../src/format/journal.js'
 import { parseJson } from '../../src/format/json.js'
 import { isLockTicket, parseGroupKey, parseLockKey, parseValueKey } from '../../src/format/names.js'
@@ -65,7 +65,7 @@ describe('fuzzed formats', () => {
     const seeds = [fromBase64(vectors.pack_group.packed)]
     fuzz('decodeGroup', seeds, 4000, (bytes) => [...decodeGroup(bytes)], (entries, bytes) =>
       entries.every(({ timestamp, value, offset }) => isTimestamp(timestamp) && offset + value.length <= bytes.length))
-    fuzz('takeEntry', seeds, 4000, (bytes) => takeEntry(bytes, 4, 'a', 2), (entry) => entry === undefined || (entry.value.length === 2 && isTimestamp(entry.timestamp)))
+    fuzz('takeEntry', seeds, 4000, (bytes) => takeEntry(bytes, 4 + entryHeaderBytes('a'), 'a', 2), (entry) => entry === undefined || (entry.value.length === 2 && isTimestamp(entry.timestamp)))
   })
 
   test('journals', () => {

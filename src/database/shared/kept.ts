@@ -1,5 +1,6 @@
 /** What readers keep of the remote, and how that gets into the local file that they share. Pure bookkeeping. */
 import { decodeRemoteState, type RemoteState } from '../../format/remote-state.js'
+import type { Booklet } from '../../booklet/index.js'
 import { takeIn } from '../../sync/pull.js'
 import { RemoteIndex } from '../../sync/remote-index.js'
 import type { SyncState } from '../../sync/state.js'
@@ -33,6 +34,8 @@ export interface Kept {
   /** Undefined when the reader saw nothing newer than the shared file knows. */
   remote: KeptRemote | undefined
   values(): Iterable<KeptValue>
+  /** The file that the values are in, where this process wrote it. */
+  file?: Booklet<string, unknown> | undefined
 }
 
 /** The newest state of the remote that any of them has, if it is newer than what the local file knows. */
@@ -61,16 +64,20 @@ export function takeInNewest(state: SyncState, newest: KeptRemote | undefined): 
 }
 
 /** Keeps those values that would have to be fetched: of a state that the remote has left behind, none. */
-export function keepValues(state: SyncState, kept: Kept): void {
-  const { local, pending } = state
-  // No key comes twice, so a file that was empty has none of those that are still to come.
-  const { holdsNothing } = local
+export function keepValues(state: SyncState, file: Booklet<string, unknown>, kept: Kept): void {
+  const { pending, visibleIndex } = state
+  // Then all that the index has would have to be fetched. No key comes twice, so that stays so while they are kept.
+  const lacksAll = file.holdsNothing && pending.written.size === 0 && pending.deletes.size === 0
+  if (lacksAll && kept.file) {
+    file.takeOver(kept.file, (digest, timestamp) => visibleIndex.timestampOf(digest) === timestamp)
+    return
+  }
   const entryToFetch = (key: string) => {
-    if (holdsNothing && pending.written.size === 0 && pending.deletes.size === 0) return state.visibleIndex.get(key)
+    if (lacksAll) return visibleIndex.get(key)
     const found = state.locate(key)
     return found.where === 'remote' ? found.entry : undefined
   }
   for (const { key, timestamp, value } of kept.values()) {
-    if (entryToFetch(key)?.timestamp === timestamp) local.setBytes(key, value, { timestamp })
+    if (entryToFetch(key)?.timestamp === timestamp) file.setBytes(key, value, { timestamp })
   }
 }

@@ -116,7 +116,7 @@ export class Overlay {
   kept(): Kept | undefined {
     const remote = decodeKeptRemote(this.#remoteState, this.#index)
     if (!remote && !this.#file && this.#memory.size === 0) return undefined
-    return { remote, values: () => (this.#file ? valuesOf(this.#file) : memoryValues(this.#memory)) }
+    return { remote, values: () => (this.#file ? valuesOf(this.#file) : memoryValues(this.#memory)), file: this.#file }
   }
 
   /** Goes on in a file, locked for as long as this reader lives. False where none can be made. */

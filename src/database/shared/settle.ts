@@ -99,7 +99,7 @@ export function settleInto({ path, type }: SharedFile, file: Booklet<string, unk
       state.saveJournal()
       file.prune({ ...own.prune, keep: state.pending.written })
     }
-    for (const kept of all) keepValues(state, kept)
+    for (const kept of all) keepValues(state, file, kept)
     state.save()
     for (const { path: overlay, file: opened } of left) {
       opened.abandon()

@@ -1,5 +1,5 @@
 /** Whether a group object of format 1 holds what the index says, and where it really lies. */
-import { decodeGroup, MAX_GROUP_BYTES, entryHeaderBytes, takeEntryHeader } from '../../format/group.js'
+import { decodeGroup, MAX_GROUP_BYTES, takeEntryHeader } from '../../format/group.js'
 import type { IndexEntry } from '../../format/index-entry.js'
 import { format1GroupKey } from '../../format/names.js'
 import type { ObjectStore } from '../../store/object-store.js'
@@ -38,7 +38,7 @@ export async function checkGroup(store: ObjectStore, dbKey: string, gid: number,
     if (result.status !== 'ok' || result.info.etag !== etag) return
     for (const { key, entry } of inRange) {
       const bytes = lengths.get(key)!
-      const timestamp = takeEntryHeader(result.bytes, entry.offset - entryHeaderBytes(key) - result.offset, key, bytes)
+      const timestamp = takeEntryHeader(result.bytes, entry.offset - result.offset, key, bytes)
       if (timestamp === undefined || timestamp < entry.timestamp || entry.offset + bytes > size) continue
       checked.entries.set(key, { timestamp, offset: entry.offset, length: bytes })
     }

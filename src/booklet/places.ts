@@ -1,4 +1,5 @@
 import { FormatError, InvalidArgumentError } from '../base/error.js'
+import type { Digest } from '../format/blake2s.js'
 import type { Engine } from './engine.js'
 
 /** A value as it lies in the file. */
@@ -27,9 +28,19 @@ export class ValuePlaces<K> {
     const engine = this.#engine
     engine.checkOpen()
     const bytes = this.#encode(key)
-    if (engine.isInternal(bytes) || !engine.find(bytes)) return undefined
-    const { position, keyLength, valueLength, timestamp } = engine.found
-    return { offset: position + engine.layout.headerLength + keyLength, length: valueLength, timestamp }
+    return !engine.isInternal(bytes) && engine.find(bytes) ? this.#found() : undefined
+  }
+
+  /** The same for a key, none of the internal ones, whose digest is known. */
+  locateDigested(digest: Digest): ValuePlace | undefined {
+    this.#engine.checkOpen()
+    return this.#engine.findDigest(digest) ? this.#found() : undefined
+  }
+
+  #found(): ValuePlace {
+    const { layout, found } = this.#engine
+    const { position, keyLength, valueLength, timestamp } = found
+    return { offset: position + layout.headerLength + keyLength, length: valueLength, timestamp }
   }
 
   /** Fills `target` with the bytes from a place in the file on, synced or not. */

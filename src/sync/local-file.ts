@@ -1,11 +1,14 @@
 /** What a session needs of its local file. A `Booklet` is one; so is the layered file of a reader, which shares one with others. */
 import type { SlotBytes } from '../booklet/booklet.js'
+import type { Digest } from '../format/blake2s.js'
 import type { RepairReport, ReservedSlots } from '../booklet/index.js'
 
 /** The places of values, from which a push reads while the file is written to. */
 export interface ValuePlaces {
   /** @returns position and bytes of the value, and its µs */
   locate(key: string): { offset: number; length: number; timestamp: number } | undefined
+  /** The same for a key of a user whose digest is known. */
+  locateDigested(digest: Digest): { offset: number; length: number; timestamp: number } | undefined
   /** Fills `target` with the bytes from a position on. */
   read(offset: number, target: Uint8Array): void
   /** Keeps everything where it lies, until the function that this gives is called. */

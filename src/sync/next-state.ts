@@ -23,7 +23,7 @@ export function nextMetaSection(state: SyncState, timestamp: number): Uint8Array
 }
 
 /** @param timestamp of the commit, µs */
-export function nextIndex(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'withdrawn' | 'deleted'>, timestamp: number): RemoteIndex {
+export function nextIndex(state: SyncState, uploaded: Pick<Uploaded, 'entries' | 'moved' | 'withdrawn' | 'deleted'>, timestamp: number): RemoteIndex {
   const before = state.pending.replacePending ? RemoteIndex.empty() : state.index
-  return before.after({ set: uploaded.entries, gone: [...uploaded.deleted, ...uploaded.withdrawn] }, { minBuckets: state.local.nBuckets, timestamp })
+  return before.after({ set: uploaded.entries, moved: uploaded.moved, gone: [...uploaded.deleted, ...uploaded.withdrawn] }, { minBuckets: state.local.nBuckets, timestamp })
 }

@@ -1,8 +1,9 @@
 /** What a push has to do, decided purely: which groups are repacked with which members, which keys go. */
+import type { PlacedKey } from './remote-index.js'
 
 export interface PushInput {
   /** Keys of the remote's index that belong to these groups, each with its group. */
-  members: (groups: { has(gid: number): boolean }) => Iterable<readonly [number, string]>
+  members: (groups: { has(gid: number): boolean }) => Iterable<readonly [number, PlacedKey]>
   written: ReadonlySet<string>
   deletes: ReadonlySet<string>
   groupOf: (key: string) => number
@@ -14,7 +15,7 @@ export interface PushInput {
 export interface GroupPlan {
   gid: number
   /** Members that the remote has and that stay as they are. */
-  kept: string[]
+  kept: PlacedKey[]
   written: string[]
   deleted: string[]
 }
@@ -31,8 +32,8 @@ export function planPush(input: PushInput): GroupPlan[] {
   if (input.replace) return sorted(plans)
   for (const key of deletes) planOf(groupOf(key)).deleted.push(key)
   if (plans.size === 0) return []
-  for (const [gid, key] of input.members(plans)) {
-    if (!written.has(key) && !deletes.has(key)) planOf(gid).kept.push(key)
+  for (const [gid, member] of input.members(plans)) {
+    if (!written.has(member.key) && !deletes.has(member.key)) planOf(gid).kept.push(member)
   }
   return sorted(plans)
 }

@@ -163,7 +163,7 @@ function addGroup(context: PlanContext, plan: GroupPlan, planned: PlannedObjects
   const remote = new Set(missing.map(({ key }) => key))
   const members: { key: string; length: number }[] = []
   for (const { key, entry } of missing) members.push({ key, length: entry.length })
-  for (const key of [...plan.kept, ...plan.written]) {
+  for (const key of [...plan.kept.map(({ key: kept }) => kept), ...plan.written]) {
     const length = remote.has(key) ? undefined : state.local.lengthOf(key)
     if (length !== undefined) members.push({ key, length })
   }

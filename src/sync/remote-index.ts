@@ -4,6 +4,7 @@ import { systemEnvironment } from '../base/environment.js'
 import { FormatError } from '../base/error.js'
 import { newUuid } from '../base/uuid.js'
 import type { Digest } from '../format/blake2s.js'
+import { readDigest } from '../format/block.js'
 import { FixedTable } from '../format/fixed-table.js'
 import { FixedTableWriter } from '../format/fixed-table-writer.js'
 import { groupIdOfBytes } from '../format/group-id.js'
@@ -30,7 +31,7 @@ export class RemoteIndex {
     this.#table = table
     const hidden = internalKeys.map((key) => table?.find(key))
     this.#hidden = new Set(hidden.filter((position) => position !== undefined))
-    this.metadataEntry = hidden[0] === undefined ? undefined : this.#entryAt(hidden[0])
+    this.metadataEntry = hidden[0] === undefined ? undefined : this.entryAt(hidden[0])
   }
 
   static empty(): RemoteIndex {
@@ -83,7 +84,7 @@ export class RemoteIndex {
 
   get(key: string): IndexEntry | undefined {
     const position = this.#find(key)
-    return position === undefined ? undefined : this.#entryAt(position)
+    return position === undefined ? undefined : this.entryAt(position)
   }
 
   /** µs of the entry of a key, by the key's digest; undefined when there is none. */
@@ -102,16 +103,26 @@ export class RemoteIndex {
   }
 
   *entries(): Generator<[string, IndexEntry]> {
-    for (const position of this.#positions()) yield [utf8Decode(this.#table!.keyAt(position)), this.#entryAt(position)]
+    for (const position of this.#positions()) yield [utf8Decode(this.#table!.keyAt(position)), this.entryAt(position)]
   }
 
   /** Members of some groups, each with its group. */
-  *members(groups: { has(gid: number): boolean }, numGroups: number): Generator<[number, string]> {
-    for (const position of this.#positions()) {
-      const key = this.#table!.keyAt(position)
+  *members(groups: { has(gid: number): boolean }, numGroups: number): Generator<[number, PlacedKey]> {
+    for (const place of this.#positions()) {
+      const key = this.#table!.keyAt(place)
       const gid = groupIdOfBytes(key, numGroups)
-      if (groups.has(gid)) yield [gid, utf8Decode(key)]
+      if (groups.has(gid)) yield [gid, { key: utf8Decode(key), place }]
     }
+  }
+
+  /** The entry that lies at a place. */
+  entryAt(place: number): IndexEntry {
+    return readIndexEntry(this.bytes, this.#table!.valueAt(place))
+  }
+
+  /** Puts the digest of the key whose entry lies at a place into `out`. */
+  digestAt(place: number, out: Digest): void {
+    readDigest(this.bytes, place, out)
   }
 
   *#positions(): Generator<number> {
@@ -123,12 +134,8 @@ export class RemoteIndex {
     return position === undefined || this.#hidden.has(position) ? undefined : position
   }
 
-  #entryAt(position: number): IndexEntry {
-    return readIndexEntry(this.bytes, this.#table!.valueAt(position))
-  }
-
   /* What becomes of the entries that are here (null: it goes), and those that are not. */
-  #placesOf({ set, gone }: IndexChanges) {
+  #placesOf({ set, moved = [], gone }: IndexChanges) {
     const changed = new Map<number, IndexEntry | null>()
     const added: [string, IndexEntry][] = []
     for (const key of gone) {
@@ -144,14 +151,26 @@ export class RemoteIndex {
         changed.set(position, each[1])
       }
     }
+    for (const { place, entry } of moved) {
+      if (changed.get(place) === null) left--
+      changed.set(place, entry)
+    }
     return { changed, gone: left, added }
   }
+}
+
+/** A key of an index, with where its entry lies there. */
+export interface PlacedKey {
+  key: string
+  place: number
 }
 
 export interface IndexChanges {
   /** New and changed entries. */
   set: ReadonlyMap<string, IndexEntry>
-  /** Keys that go, unless they are in `set`. */
+  /** Changed entries of which is known where they lie: their keys need not be hashed again. */
+  moved?: Iterable<{ place: number; entry: IndexEntry }>
+  /** Keys that go, unless they are among the others. */
   gone: Iterable<string>
 }
 

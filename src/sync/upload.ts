@@ -1,5 +1,6 @@
 /** Writing the values of a push: new group generations, or single value objects. Nothing live is touched in grouped mode. */
 import type { Environment } from '../base/environment.js'
+import { newDigest } from '../format/blake2s.js'
 import type { IndexEntry } from '../format/index-entry.js'
 import { checkGroupSize } from '../format/group.js'
 import { GroupLayout, type GroupMember } from '../format/group-layout.js'
@@ -13,6 +14,7 @@ import type { WantedValue } from './plan-reads.js'
 import type { ValuePlaces } from './local-file.js'
 import type { ProgressMeter } from './progress.js'
 import type { PushFailure } from './push-result.js'
+import type { PlacedKey, RemoteIndex } from './remote-index.js'
 import type { RemoteLocation } from './remote.js'
 import { sendGroup, sendValue } from './resume/send-object.js'
 import type { UploadRecord } from './resume/upload-record.js'
@@ -25,8 +27,10 @@ const groupsAtOnce = 16
 const valuesAtOnce = 32
 
 export interface Uploaded {
-  /** New index entries of every member of the groups that were written. */
+  /** New index entries of what was written, by key. */
   entries: Map<string, IndexEntry>
+  /** Those of the other members of the groups that were written, by where they lie in the index that the push started from. */
+  moved: { place: number; entry: IndexEntry }[]
   /** Pending writes that are now uploaded. */
   written: string[]
   /** Pending writes that were taken back while the push ran: there was nothing to upload. */
@@ -55,7 +59,7 @@ export interface UploadContext {
 }
 
 export function nothingUploaded(): Uploaded {
-  return { entries: new Map(), written: [], withdrawn: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
+  return { entries: new Map(), moved: [], written: [], withdrawn: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
 }
 
 /** Where values of the local file lie. */
@@ -67,10 +71,12 @@ export function placesOf({ local }: SyncState): ValuePlaces {
 /** Repacks and uploads the planned groups. One that fails is told in `failures` and leaves the others alone. */
 export async function uploadGroups(context: UploadContext, plans: readonly GroupPlan[]): Promise<Uploaded> {
   const done = nothingUploaded()
+  // That of the plans, whatever is taken in meanwhile: then the commit is refused.
+  const { index } = context.state
   await forEachConcurrent(plans, groupsAtOnce, async (plan) => {
     context.signal?.throwIfAborted()
     try {
-      await uploadGroup(context, plan, done)
+      await uploadGroup(context, index, plan, done)
     } catch (error) {
       context.signal?.throwIfAborted()
       done.failures.push({ group: plan.gid, keys: [...plan.written, ...plan.deleted], error: asError(error) })
@@ -80,18 +86,18 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
   return done
 }
 
-async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Uploaded): Promise<void> {
+async function uploadGroup(context: UploadContext, index: RemoteIndex, plan: GroupPlan, done: Uploaded): Promise<void> {
   const { state, environment, meter } = context
-  let kept = placeKept(state, plan.kept)
+  let kept = placeKept(state, index, plan.kept)
   if (kept.missing.length > 0) {
-    checkGroupSize(lengths(state, plan))
+    checkGroupSize(lengths(state, index, plan))
     await fetchMissing(context, kept.missing)
-    kept = placeKept(state, plan.kept)
+    kept = placeKept(state, index, plan.kept)
     const [gone] = kept.missing
     if (gone) throw new Error(`the value of ${JSON.stringify(gone.key)} left the local file during the push`)
   }
   // A key that was deleted while the push runs leaves with this commit: its value is no longer here to be kept.
-  const deleted = plan.kept.filter((key) => state.pending.deletes.has(key))
+  const deleted = plan.kept.map(({ key }) => key).filter((key) => state.pending.deletes.has(key))
   // From here on the group is what is here now, whatever is set or deleted while it is sent.
   const { members } = kept
   const written: string[] = []
@@ -105,7 +111,11 @@ async function uploadGroup(context: UploadContext, plan: GroupPlan, done: Upload
     const layout = new GroupLayout(members)
     meter.grow({ bytes: layout.size })
     const { target, sent } = await sendGroup(context, groupSource(context, layout, members), plan.gid, newId(environment), state.remote.manifest.get(plan.gid))
-    members.forEach(({ key, timestamp, length }, i) => done.entries.set(key, { timestamp, offset: layout.offsets[i]!, length }))
+    members.forEach(({ key, timestamp, length, entryPlace }, i) => {
+      const entry = { timestamp, offset: layout.offsets[i]!, length }
+      if (entryPlace === undefined) done.entries.set(key, entry)
+      else done.moved.push({ place: entryPlace, entry })
+    })
     count(done, sent, layout.size)
     done.generations.set(plan.gid, target.generation)
   } else {
@@ -126,6 +136,8 @@ function count(done: Uploaded, sent: number, size: number): void {
 /** A value as it is when the group is laid out: its place in the local file, where the bytes stay while the push runs. */
 interface PlacedMember extends GroupMember {
   place: number
+  /** Where its entry lies in the index; undefined for what is written. */
+  entryPlace?: number
 }
 
 function groupSource(context: UploadContext, layout: GroupLayout, members: readonly PlacedMember[]): LargeSource {
@@ -152,8 +164,8 @@ function source({ transfer: { buffers } }: UploadContext, size: number, fill: (o
 }
 
 /** What the group will hold, told without reading or fetching a value. */
-function* lengths(state: SyncState, plan: GroupPlan): Generator<{ key: string; length: number }> {
-  for (const key of plan.kept) yield { key, length: state.index.get(key)?.length ?? 0 }
+function* lengths(state: SyncState, index: RemoteIndex, plan: GroupPlan): Generator<{ key: string; length: number }> {
+  for (const { key, place } of plan.kept) yield { key, length: index.entryAt(place).length }
   for (const key of plan.written) yield { key, length: state.local.lengthOf(key) ?? 0 }
 }
 
@@ -164,23 +176,25 @@ async function fetchMissing({ state, fetcher, transfer, signal }: UploadContext,
 }
 
 /** Those of the keys whose values have to be fetched before their group can be packed. */
-export function missingMembers(state: SyncState, keys: readonly string[]): WantedValue[] {
-  return placeKept(state, keys).missing
+export function missingMembers(state: SyncState, kept: readonly PlacedKey[]): WantedValue[] {
+  return placeKept(state, state.index, kept).missing
 }
 
 /** Members that stay as the remote has them keep the index's timestamp. What was changed since the push began goes as it is now. */
-function placeKept(state: SyncState, keys: readonly string[]): { members: PlacedMember[]; missing: WantedValue[] } {
+function placeKept(state: SyncState, index: RemoteIndex, kept: readonly PlacedKey[]): { members: PlacedMember[]; missing: WantedValue[] } {
   const { written, deletes } = state.pending
   const places = placesOf(state)
   const members: PlacedMember[] = []
   const missing: WantedValue[] = []
-  for (const key of keys) {
-    const entry = state.index.get(key)
-    if (deletes.has(key) || !entry) continue
-    const local = places.locate(key)
+  const digest = newDigest()
+  for (const { key, place } of kept) {
+    if (deletes.has(key)) continue
+    const entry = index.entryAt(place)
+    index.digestAt(place, digest)
+    const local = places.locateDigested(digest)
     const changed = local !== undefined && written.has(key)
     if (!local || (!changed && local.timestamp < entry.timestamp)) missing.push({ key, entry })
-    else members.push({ key, timestamp: changed ? newTimestamp(state, key, local.timestamp) : entry.timestamp, length: local.length, place: local.offset })
+    else members.push({ key, timestamp: changed ? newTimestamp(state, key, local.timestamp) : entry.timestamp, length: local.length, place: local.offset, entryPlace: place })
   }
   return { members, missing }
 }

@@ -17,7 +17,7 @@ export interface FixedTableOptions {
   uuid: string
   /** Of the file, µs. */
   timestamp: number
-  /** Bytes that it will have, about. */
+  /** Bytes that its blocks will have at most, about. */
   expected?: number
 }
 
@@ -38,7 +38,7 @@ export class FixedTableWriter {
     this.#layout = blockLayout({ fixed: true, timestamps: false, valueLength: options.valueLength })
     this.#buckets = new Buckets(options.buckets)
     this.#end = HEADER_LENGTH + options.buckets * BUCKET_LENGTH
-    this.bytes = new Uint8Array(Math.max(this.#end + 0x4000, options.expected ?? 0))
+    this.bytes = new Uint8Array(this.#end + (options.expected ?? 0x4000))
     this.bytes.set(emptyIndex(options.buckets), HEADER_LENGTH)
   }
 

@@ -171,8 +171,9 @@ function addGroup(context: PlanContext, plan: GroupPlan, planned: PlannedObjects
   const bytes = members.length === 0 ? 0 : groupSize(members)
   planned.groups.push({ group: plan.gid, bytes, members: members.length, fetched: missing.length })
   planned.generations.set(plan.gid, members.length === 0 ? null : someGeneration)
-  for (const { key } of members) planned.entries.set(key, someEntry)
-  planned.written.push(...plan.written.filter((key) => planned.entries.has(key)))
+  const there = new Set(members.map(({ key }) => key))
+  for (const key of there) planned.entries.push([key, someEntry])
+  for (const key of plan.written) if (there.has(key)) planned.written.push(key)
   planned.deleted.push(...plan.deleted)
   for (const range of planRangeReads(missing, { maxRange: transferOf(context.remote).partSize })) {
     planned.bytesDown += range.length
@@ -188,7 +189,7 @@ function plannedValues(context: PlanContext): PlannedObjects {
   for (const key of pending.written) {
     const length = local.lengthOf(key)
     if (length === undefined) continue
-    planned.entries.set(key, someEntry)
+    planned.entries.push([key, someEntry])
     planned.written.push(key)
     addObject(context, length, planned)
   }

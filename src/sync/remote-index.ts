@@ -14,6 +14,8 @@ import { readTimestamp } from '../format/timestamp.js'
 
 /* In format 1 the metadata has an entry among those of the keys. None of these can be a key of a user. */
 const internalKeys = [METADATA_KEY, SLOT_1_KEY, SLOT_2_KEY]
+/* Of an entry, without its key. */
+const BLOCK_BYTES = 36
 /** The code of text. */
 const keySerializer = 2
 
@@ -59,7 +61,8 @@ export class RemoteIndex {
     const count = this.size - gone + added.length
     const uuid = this.#table?.header.uuid ?? newUuid(systemEnvironment())
     const buckets = bucketsFor(count, options.minBuckets)
-    const writer = new FixedTableWriter({ buckets, valueLength: INDEX_ENTRY_BYTES, keySerializer, uuid, timestamp: options.timestamp, expected: this.bytes.length })
+    const expected = added.reduce((sum, [key]) => sum + key.length + BLOCK_BYTES, this.bytes.length)
+    const writer = new FixedTableWriter({ buckets, valueLength: INDEX_ENTRY_BYTES, keySerializer, uuid, timestamp: options.timestamp, expected })
     const table = this.#table
     for (const position of table?.positions ?? []) {
       const change = changed.get(position)
@@ -137,7 +140,7 @@ export class RemoteIndex {
   /* What becomes of the entries that are here (null: it goes), and those that are not. */
   #placesOf({ set, moved = [], gone }: IndexChanges) {
     const changed = new Map<number, IndexEntry | null>()
-    const added: [string, IndexEntry][] = []
+    const added: (readonly [string, IndexEntry])[] = []
     for (const key of gone) {
       const position = this.#find(key)
       if (position !== undefined) changed.set(position, null)
@@ -166,8 +169,8 @@ export interface PlacedKey {
 }
 
 export interface IndexChanges {
-  /** New and changed entries. */
-  set: ReadonlyMap<string, IndexEntry>
+  /** New and changed entries, each key once. */
+  set: Iterable<readonly [string, IndexEntry]>
   /** Changed entries of which is known where they lie: their keys need not be hashed again. */
   moved?: Iterable<{ place: number; entry: IndexEntry }>
   /** Keys that go, unless they are among the others. */

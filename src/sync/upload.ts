@@ -27,8 +27,8 @@ const groupsAtOnce = 16
 const valuesAtOnce = 32
 
 export interface Uploaded {
-  /** New index entries of what was written, by key. */
-  entries: Map<string, IndexEntry>
+  /** New index entries of what was written. */
+  entries: [key: string, entry: IndexEntry][]
   /** Those of the other members of the groups that were written, by where they lie in the index that the push started from. */
   moved: { place: number; entry: IndexEntry }[]
   /** Pending writes that are now uploaded. */
@@ -59,7 +59,7 @@ export interface UploadContext {
 }
 
 export function nothingUploaded(): Uploaded {
-  return { entries: new Map(), moved: [], written: [], withdrawn: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
+  return { entries: [], moved: [], written: [], withdrawn: [], deleted: [], generations: new Map(), objects: 0, bytes: 0, resumed: 0, failures: [] }
 }
 
 /** Where values of the local file lie. */
@@ -113,7 +113,7 @@ async function uploadGroup(context: UploadContext, index: RemoteIndex, plan: Gro
     const { target, sent } = await sendGroup(context, groupSource(context, layout, members), plan.gid, newId(environment), state.remote.manifest.get(plan.gid))
     members.forEach(({ key, timestamp, length, entryPlace }, i) => {
       const entry = { timestamp, offset: layout.offsets[i]!, length }
-      if (entryPlace === undefined) done.entries.set(key, entry)
+      if (entryPlace === undefined) done.entries.push([key, entry])
       else done.moved.push({ place: entryPlace, entry })
     })
     count(done, sent, layout.size)
@@ -222,7 +222,7 @@ export async function uploadValues(context: UploadContext, written: readonly str
     try {
       meter.grow({ bytes: member.length })
       const { sent } = await sendValue(context, valueSource(context, member), { key, timestamp: member.timestamp })
-      done.entries.set(key, { timestamp: member.timestamp, offset: 0, length: 0 })
+      done.entries.push([key, { timestamp: member.timestamp, offset: 0, length: 0 }])
       done.written.push(key)
       count(done, sent, member.length)
     } catch (error) {

@@ -25,6 +25,11 @@ export function valuesOf({ valueBytes, json = false }: Shape, seed = 1): readonl
   return json ? makeObjects(valueBytes, seed) : makeBytes(valueBytes, seed)
 }
 
+/** Bytes that so many of its entries take in a file, about. */
+export function bytesOf({ valueBytes }: Shape, entries: number): number {
+  return entries * (valueBytes + 100)
+}
+
 /** How many repeats a shape can have: gigabytes are written once or twice. */
 export function atMost({ keys, valueBytes }: Shape): number {
   return keys * valueBytes >= 5e8 ? 3 : 7

@@ -1,6 +1,7 @@
 import { sample } from '../data.js'
 import type { Benchmark } from '../harness.js'
-import { atMost, Filled, Opened, sayShape, shapesOf, valuesOf } from '../local-data.js'
+import { touchMemory } from '../folders.js'
+import { atMost, bytesOf, Filled, Opened, sayShape, shapesOf, valuesOf } from '../local-data.js'
 import { stores } from '../stores/index.js'
 
 export const localOverwriteBenchmark: Benchmark = {
@@ -22,13 +23,20 @@ export const localOverwriteBenchmark: Benchmark = {
           operations: count,
           peers: all.length - 1,
           atMost: atMost(shape),
-          contenders: all.map((store) =>
-            opened.contender(store, () => store.open(filled.folderOf(store), shape, 'write'), (db) => {
+          contenders: all.map((store) => {
+            const contender = opened.contender(store, () => store.open(filled.folderOf(store), shape, 'write'), (db) => {
               const round = rounds.get(store)!
               rounds.set(store, round + 1)
               return db.write(chosen[round % chosen.length]!, values)
-            }),
-          ),
+            })
+            return {
+              ...contender,
+              prepare: async () => {
+                await contender.prepare?.()
+                touchMemory(bytesOf(shape, count))
+              },
+            }
+          }),
         }
       } finally {
         await opened.close()

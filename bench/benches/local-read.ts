@@ -1,6 +1,6 @@
 import { sample } from '../data.js'
 import type { Benchmark, Work } from '../harness.js'
-import { atMost, Filled, Opened, sayShape, shapesOf } from '../local-data.js'
+import { atMost, bytesOf, Filled, Opened, sayShape, shapesOf } from '../local-data.js'
 import { stores } from '../stores/index.js'
 import type { Shape, Store } from '../stores/store.js'
 
@@ -31,8 +31,8 @@ export const localReadBenchmark: Benchmark = {
 }
 
 /* The file of our format has this many bytes, and some for its index. */
-function fileBytes({ keys, valueBytes }: Shape): number {
-  return keys * (valueBytes + 100) + 2 ** 20
+function fileBytes(shape: Shape): number {
+  return bytesOf(shape, shape.keys) + 2 ** 20
 }
 
 function gets(filled: Filled, all: readonly Store[], opened: Opened): Work {

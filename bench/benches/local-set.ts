@@ -1,7 +1,7 @@
 import type { Benchmark, Work } from '../harness.js'
 import { makeKeys } from '../data.js'
-import { newFolder, removeFolder } from '../folders.js'
-import { atMost, sayShape, shapesOf, valuesOf } from '../local-data.js'
+import { newFolder, removeFolder, touchMemory } from '../folders.js'
+import { atMost, bytesOf, sayShape, shapesOf, valuesOf } from '../local-data.js'
 import { stores } from '../stores/index.js'
 import type { OpenStore, Shape, Store } from '../stores/store.js'
 
@@ -34,6 +34,7 @@ export function setAll(shape: Shape, all: readonly Store[], ascending: boolean):
         async prepare() {
           folder = newFolder()
           db = await store.create(folder, shape)
+          touchMemory(bytesOf(shape, shape.keys))
         },
         run: () => db.write(keys, values),
         async clean() {

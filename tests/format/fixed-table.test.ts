@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { utf8Decode, utf8Encode } from '../../src/base/bytes.js'
 import { FormatError } from '../../src/base/error.js'
 import { encodeFixedBooklet, openFixedBooklet } from '../../src/booklet/index.js'
+import { digestKey, newDigest } from '../../src/format/blake2s.js'
 import type { IndexEntry } from '../../src/format/index-entry.js'
 import { groupId } from '../../src/format/group-id.js'
 import { encodeRemoteIndex, RemoteIndex } from '../../src/sync/remote-index.js'
@@ -16,13 +17,17 @@ const change = fc.record({ set: fc.array(fc.tuple(key, entry), { maxLength: 12 }
 describe('an index that follows another', () => {
   it('holds what a Map would hold, compact, whichever it followed', () => {
     fc.assert(
-      fc.property(fc.array(change, { maxLength: 6 }), fc.integer({ min: 1, max: 30 }), fc.boolean(), (changes, minBuckets, reread) => {
+      fc.property(fc.array(change, { maxLength: 6 }), fc.integer({ min: 1, max: 30 }), fc.boolean(), fc.boolean(), (changes, minBuckets, reread, byPlace) => {
         const expected = new Map<string, IndexEntry>()
         let index = RemoteIndex.empty()
         for (const [timestamp, { set, gone }] of changes.entries()) {
           for (const name of gone) expected.delete(name)
           for (const [name, value] of set) expected.set(name, value)
-          index = index.after({ set: new Map(set), gone }, { minBuckets, timestamp })
+          const all = [...new Map(set)]
+          const found = all.map(([name, value]) => ({ name, place: byPlace ? index.placeOf(name) : undefined, entry: value }))
+          const moved = found.flatMap(({ place, entry: value }) => (place === undefined ? [] : [{ place, entry: value }]))
+          const rest = found.flatMap(({ name, place, entry: value }): [string, IndexEntry][] => (place === undefined ? [[name, value]] : []))
+          index = index.after({ set: rest, moved, gone }, { minBuckets, timestamp })
           // As another session sees it, which trusts nobody.
           if (reread) index = RemoteIndex.decode(index.bytes)
           expectHolds(index, expected, minBuckets)
@@ -48,7 +53,7 @@ describe('an index that follows another', () => {
   it('gives the members of groups', () => {
     const names = Array.from({ length: 200 }, (_, i) => `key ${i}`)
     const index = RemoteIndex.decode(encodeRemoteIndex(names.map((name) => [name, { timestamp: 1, offset: 0, length: 0 }]), { minBuckets: 7, timestamp: 1 }))
-    const wanted = names.map((name): [number, string] => [groupId(name, 11), name]).filter(([gid]) => gid === 3 || gid === 7)
+    const wanted = names.map((name) => [groupId(name, 11), { key: name, place: index.placeOf(name) }] as const).filter(([gid]) => gid === 3 || gid === 7)
     expect([...index.members(new Set([3, 7]), 11)]).toEqual(wanted)
   })
 })
@@ -57,8 +62,15 @@ function expectHolds(index: RemoteIndex, expected: ReadonlyMap<string, IndexEntr
   expect(index.size).toBe(expected.size)
   expect(new Map(index.entries())).toEqual(expected)
   expect([...index.keys()].sort()).toEqual([...expected.keys()].sort())
+  const digest = newDigest()
+  const there = newDigest()
   for (const [name, value] of expected) {
     expect(index.get(name)).toEqual(value)
+    expect(index.entryAt(index.placeOf(name)!)).toEqual(value)
+    digestKey(utf8Encode(name), digest)
+    index.digestAt(index.placeOf(name)!, there)
+    expect(there).toEqual(digest)
+    expect(index.timestampOf(digest)).toBe(value.timestamp)
     expect(index.placeOf(name)).toBeGreaterThanOrEqual(200)
   }
   for (const name of ['a', 'no such key']) expect(index.has(name)).toBe(expected.has(name))

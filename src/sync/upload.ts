@@ -21,8 +21,11 @@ import type { UploadRecord } from './resume/upload-record.js'
 import type { SyncState } from './state.js'
 import type { Transfer } from './transfer.js'
 
-/** Groups that are laid out and sent side by side. What is in memory of them, the transfer bounds. */
+/** Groups that are laid out and sent side by side: as many as there are connections. What is in memory of their bytes, the transfer bounds. */
 const groupsAtOnce = 16
+/** The same where groups have very many members, for nothing bounds the lists of these. */
+const largeGroupsAtOnce = 6
+const manyMembers = 60_000
 /** Single values that are sent side by side. */
 const valuesAtOnce = 32
 
@@ -73,7 +76,8 @@ export async function uploadGroups(context: UploadContext, plans: readonly Group
   const done = nothingUploaded()
   // That of the plans, whatever is taken in meanwhile: then the commit is refused.
   const { index } = context.state
-  await forEachConcurrent(plans, groupsAtOnce, async (plan) => {
+  const atOnce = plans.some(({ kept, written }) => kept.length + written.length > manyMembers) ? largeGroupsAtOnce : groupsAtOnce
+  await forEachConcurrent(plans, atOnce, async (plan) => {
     context.signal?.throwIfAborted()
     try {
       await uploadGroup(context, index, plan, done)

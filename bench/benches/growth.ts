@@ -21,7 +21,7 @@ export const growthBenchmark: Benchmark = {
   name: 'growth',
   about:
     `How cost grows with the number of keys: 16-byte keys, values of ${valueBytes} bytes, ${groups} groups, on a local server directly. ` +
-    'Medians of a few repeats, one contender. A whole run also draws docs/growth.svg. Sizes: EBOOKLET_BENCH_KEYS=10000,100000 (default 10^4 to 10^6; 10^7 takes NODE_OPTIONS=--max-old-space-size=14000 and half an hour).',
+    'Medians of a few repeats, one contender. A whole run also draws docs/growth.svg. Sizes: EBOOKLET_BENCH_KEYS=10000,100000 (default 10^4 to 10^6; 10^7 takes NODE_OPTIONS=--max-old-space-size=14000 and some minutes).',
   works: (scale) => {
     const asked = process.env['EBOOKLET_BENCH_KEYS']?.split(',').map(Number)
     const sizes = scale.tiny ? [100, 1000] : (asked ?? (scale.quick ? [10_000, 30_000] : [10_000, 100_000, 1_000_000]))

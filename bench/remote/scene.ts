@@ -1,5 +1,6 @@
 /** One data set on one way to the server, and what the contenders do with it. */
 import type { Ebooklet, OpenEbookletOptions } from '../../src/index.js'
+import { touchMemory } from '../folders.js'
 import type { Contender, Work } from '../harness.js'
 import type { loadEbooklet } from '../library.js'
 import { BareClient, type BareObject } from './bare-client.js'
@@ -116,7 +117,7 @@ export class Scene {
         },
       })
     }
-    return this.#work('first push', contenders, shape.keys)
+    return this.#work('first push', contenders.map((contender) => this.#touching(contender)), shape.keys)
   }
 
   #load(): Work {
@@ -150,7 +151,7 @@ export class Scene {
         clean: () => theirs.close(),
       })
     }
-    return this.#work('open elsewhere and load everything', contenders, shape.keys)
+    return this.#work('open elsewhere and load everything', contenders.map((contender) => this.#touching(contender)), shape.keys)
   }
 
   #oneKey(): Work {
@@ -283,6 +284,18 @@ export class Scene {
     await theirs.set(shape.keys, shape.bytes, 0)
     await theirs.push()
     return theirs
+  }
+
+  /* What moves all values takes as much memory, here or at the server. */
+  #touching(contender: Contender): Contender {
+    const { keys, bytes } = this.#setting.shape
+    return {
+      ...contender,
+      prepare: async () => {
+        await contender.prepare?.()
+        touchMemory(2 * keys * (bytes + 100))
+      },
+    }
   }
 
   #work(name: string, contenders: Contender[], operations?: number): Work {

@@ -18,8 +18,9 @@ function wantedValues(state: SyncState, keys: Iterable<string>): WantedValue[] {
 function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedValue[] {
   const wanted: WantedValue[] = []
   const { holdsNothing } = local
+  const somePending = pending.written.size + pending.deletes.size > 0
   for (const [key, entry] of visibleIndex.entries()) {
-    if (pending.written.has(key) || pending.deletes.has(key)) continue
+    if (somePending && pending.has(key)) continue
     if (holdsNothing || (local.getTimestamp(key) ?? -1) < entry.timestamp) wanted.push({ key, entry })
   }
   return wanted
@@ -29,9 +30,9 @@ function allWantedValues({ visibleIndex, pending, local }: SyncState): WantedVal
 export async function loadValues(state: SyncState, fetcher: ValueSource, keys: Iterable<string> | undefined, { signal, meter }: { signal: AbortSignal; meter: ProgressMeter }): Promise<void> {
   const wanted = keys ? wantedValues(state, keys) : allWantedValues(state)
   const bytes = wanted.reduce((sum, { entry }) => sum + entry.length, 0)
-  const grouped = typeof state.pending.numGroups === 'number'
-  if (grouped) for (const value of wanted) value.gid = state.groupOf(value.key)
-  meter.begin('fetch', { bytes, groups: grouped ? new Set(wanted.map(({ gid }) => gid)).size : wanted.length })
+  const groups = new Set<number>()
+  if (typeof state.pending.numGroups === 'number') for (const value of wanted) groups.add((value.gid = state.groupOf(value.key)))
+  meter.begin('fetch', { bytes, groups: groups.size || wanted.length })
   await fetcher.fetch(wanted, { signal, meter })
 }
 

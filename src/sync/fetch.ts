@@ -68,6 +68,7 @@ class FetchRun {
 
   /** @param value a view: it is copied where somebody waits for it */
   settle(key: string, value: Uint8Array | undefined): void {
+    if (this.#waiting.size === 0) return
     this.#waiting.get(key)?.resolve(value?.slice())
     this.#waiting.delete(key)
   }
@@ -119,9 +120,7 @@ export class ValueFetcher implements ValueSource {
    * @throws IntegrityError when values are in the index but not in the store
    */
   async fetch(wanted: readonly WantedValue[], options: FetchOptions = {}): Promise<void> {
-    const fresh: WantedValue[] = []
-    const joined: WantedValue[] = []
-    for (const value of wanted) (this.#underWay.has(value.key) ? joined : fresh).push(value)
+    const [fresh, joined] = this.#notUnderWay(wanted)
     const run = new FetchRun()
     for (const { key } of fresh) this.#underWay.set(key, run)
     const deliver = (key: string, value: Uint8Array | undefined) => {
@@ -136,7 +135,8 @@ export class ValueFetcher implements ValueSource {
       run.fail(error)
       throw error
     } finally {
-      for (const { key } of fresh) if (this.#underWay.get(key) === run) this.#underWay.delete(key)
+      // Nothing is left where all came.
+      if (this.#underWay.size > 0) for (const { key } of fresh) if (this.#underWay.get(key) === run) this.#underWay.delete(key)
     }
     for (const value of joined) {
       // Waited for in any case: who asks to fetch relies on the value being there afterwards.
@@ -144,6 +144,13 @@ export class ValueFetcher implements ValueSource {
       const bytes = found.where === 'remote' ? await this.fetchOne({ key: value.key, entry: found.entry }, options.signal) : undefined
       options.deliver?.(value.key, found.where === 'local' ? this.#state.local.getBytes(value.key) : bytes)
     }
+  }
+
+  /** Those that nobody is fetching, and the others. */
+  #notUnderWay(wanted: readonly WantedValue[]): [fresh: readonly WantedValue[], joined: readonly WantedValue[]] {
+    if (this.#underWay.size === 0) return [wanted, []]
+    const isUnderWay = ({ key }: WantedValue) => this.#underWay.has(key)
+    return [wanted.filter((value) => !isUnderWay(value)), wanted.filter(isUnderWay)]
   }
 
   /** @throws IntegrityError when values are in the index but not in the store */

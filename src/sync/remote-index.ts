@@ -106,7 +106,11 @@ export class RemoteIndex {
   }
 
   *entries(): Generator<[string, IndexEntry]> {
-    for (const position of this.#positions()) yield [utf8Decode(this.#table!.keyAt(position)), this.entryAt(position)]
+    // Not by way of `#positions`: one generator within another takes as long as reading an entry.
+    const table = this.#table
+    for (const position of table?.positions ?? []) {
+      if (!this.#hidden.has(position)) yield [utf8Decode(table!.keyAt(position)), this.entryAt(position)]
+    }
   }
 
   /** Members of some groups, each with its group. */
